@@ -1,0 +1,10 @@
+//! `tester-worker` runs programs that nobody trusts: a signed job comes from RabbitMQ, runs in a hardened, single-use
+//! Docker sandbox, and is answered with a signed result.
+//!
+//! Imports go one way: `domain <- protocol <- ports <- {pipeline, broker, sandbox, sidecar} <- app`. `config` and
+//! `telemetry` are leaves that know `domain` only. `tests/architecture.rs` holds the arrows.
+
+pub mod config;
+pub mod domain;
+pub mod ports;
+pub mod protocol;
