@@ -9,3 +9,4 @@ pub mod domain;
 pub mod ports;
 pub mod protocol;
 pub mod sandbox;
+pub mod telemetry;
