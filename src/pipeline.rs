@@ -19,3 +19,15 @@ mod run;
 
 pub use dispatch::{Dispatcher, Drained, Settings};
 pub use registry::Running;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The wall clock: for claims and ages only, never for deadlines.
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    since_epoch().as_secs()
+}

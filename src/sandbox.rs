@@ -10,6 +10,7 @@
 //! A sandbox runs one job. Whatever happens to a lease, its container is removed and never goes back to the pool.
 
 mod blueprint;
+mod doctor;
 mod engine;
 mod executor;
 mod hardening;
@@ -28,6 +29,7 @@ mod runner_volume;
 mod session;
 mod tarball;
 
+pub use doctor::examine;
 pub use engine::DockerError;
 pub use executor::Sandboxes;
 pub use pool::PoolCount;

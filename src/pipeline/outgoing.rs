@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use crate::domain::reason::DeadReason;
 use crate::domain::settlement::Destination;
-use crate::ports::messages::{Address, Delivered, Outbound};
+use crate::ports::messages::{Address, Outbound};
+use super::intake::Message;
 
 /// What RabbitMQ's direct reply-to addresses begin with.
 const DIRECT_REPLY: &str = "amq.rabbitmq.reply-to.";
@@ -33,12 +34,12 @@ pub(super) fn result(reply_to: &str, id: Uuid, correlation_id: Option<String>, b
 }
 
 /// A message on its way to the dead queue: as it came, with the reason beside it.
-pub(super) fn dead_letter(delivered: &Delivered, reason: DeadReason, detail: &str, worker: &str) -> Outbound {
-    let properties = &delivered.properties;
+pub(super) fn dead_letter(message: &Message, reason: DeadReason, detail: &str, worker: &str) -> Outbound {
+    let properties = &message.properties;
     let header = |name: &str, value: &str| (format!("x-tester-{name}"), bounded(value));
     Outbound {
         address: Address::Dead,
-        body: delivered.body.clone(),
+        body: message.body.clone(),
         message_id: properties.message_id.clone(),
         correlation_id: properties.correlation_id.clone(),
         kind: None,
@@ -47,8 +48,8 @@ pub(super) fn dead_letter(delivered: &Delivered, reason: DeadReason, detail: &st
         headers: vec![
             header("reason", reason.as_str()),
             header("detail", detail),
-            header("exchange", &delivered.exchange),
-            header("routing-key", &delivered.routing_key),
+            header("exchange", &message.exchange),
+            header("routing-key", &message.routing_key),
             header("worker", worker),
         ],
     }

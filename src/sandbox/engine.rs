@@ -74,6 +74,11 @@ impl DockerError {
         matches!(self, Self::Refused { status: 404, .. })
     }
 
+    /// Whether Docker itself is away.
+    pub(super) const fn is_outage(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Timeout { .. })
+    }
+
     /// Whether Docker said that the thing is there already, or on its way out.
     pub(super) const fn is_conflict(&self) -> bool {
         matches!(self, Self::Refused { status: 409, .. })

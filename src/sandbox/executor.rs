@@ -162,7 +162,10 @@ impl Sandboxes {
             drop(lease);
         } else {
             // Something of the job may still run: it is gone before anybody is told of a result.
-            lease.destroy().await.map_err(|error| ExecutionFault::Unavailable { reason: error.to_string() })?;
+            lease
+                .destroy()
+                .await
+                .map_err(|error| ExecutionFault::Unavailable { reason: error.to_string(), docker_away: true })?;
         }
         check_launch(&session, profile)?;
         let tests = tests(&session, profile);
@@ -273,7 +276,7 @@ fn sandbox_fault(reason: &str, job_suspect: bool) -> ExecutionFault {
 }
 
 fn unavailable(error: &DockerError) -> ExecutionFault {
-    ExecutionFault::Unavailable { reason: error.to_string() }
+    ExecutionFault::Unavailable { reason: error.to_string(), docker_away: error.is_outage() }
 }
 
 async fn sweep_leftovers(maker: Arc<Maker>, stop: CancellationToken) {

@@ -48,6 +48,8 @@ pub(super) struct Sandbox {
     pub(super) name: String,
     pub(super) image: Arc<ImageFacts>,
     pub(super) link: Link,
+    /// Evidence that this host cannot give.
+    pub(super) missing_evidence: Vec<String>,
     /// Wakes the filler of the pool that this sandbox belongs to.
     pub(super) pool_changed: Arc<Notify>,
 }
@@ -112,10 +114,7 @@ impl Maker {
         let mut link = link::link(attached, &self.tasks, Arc::clone(&pool_changed));
         self.engine.call("start a sandbox", |docker| async move { docker.start_container(name, None).await }).await?;
         let ready = await_ready(&mut link).await?;
-        if !ready.missing.is_empty() {
-            tracing::debug!("this host cannot give the evidence {:?}", ready.missing);
-        }
-        Ok(Sandbox { name: name.to_owned(), image, link, pool_changed })
+        Ok(Sandbox { name: name.to_owned(), image, link, missing_evidence: ready.missing, pool_changed })
     }
 
     /// Removes a container with its anonymous volumes. One that is gone, or going, is fine.
