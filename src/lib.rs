@@ -8,4 +8,5 @@ pub mod config;
 pub mod domain;
 pub mod ports;
 pub mod protocol;
+pub mod sidecar;
 pub mod telemetry;
