@@ -9,4 +9,5 @@ pub mod domain;
 pub mod ports;
 pub mod protocol;
 pub mod sandbox;
+pub mod sidecar;
 pub mod telemetry;

@@ -111,7 +111,7 @@ mod tests {
         path.iter().fold(shape, |shape, key| match shape {
             Shape::Table { fields, .. } => &fields[*key],
             Shape::Map(inner) | Shape::List(inner) => inner,
-            other => panic!("{key} in {other:?}"),
+            Shape::Text | Shape::Choice(_) | Shape::Whole(_) | Shape::Number => panic!("{key} in {shape:?}"),
         })
     }
 
