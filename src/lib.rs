@@ -4,8 +4,10 @@
 //! Imports go one way: `domain <- protocol <- ports <- {pipeline, broker, sandbox, sidecar} <- app`. `config` and
 //! `telemetry` are leaves that know `domain` only. `tests/architecture.rs` holds the arrows.
 
+pub mod app;
 pub mod config;
 pub mod domain;
+pub mod pipeline;
 pub mod ports;
 pub mod protocol;
 pub mod sandbox;

@@ -13,6 +13,7 @@ mod answer;
 mod dispatch;
 mod intake;
 mod lines;
+pub mod outcome;
 mod outgoing;
 mod registry;
 mod run;

@@ -14,6 +14,7 @@ pub mod jws;
 pub mod keys;
 pub mod policy;
 mod quote;
+pub mod replay;
 pub mod result;
 pub mod signing;
 mod strict;

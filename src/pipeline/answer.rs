@@ -6,16 +6,16 @@ use bytes::Bytes;
 
 use super::dispatch::Context;
 use super::intake::{Answer, AnswerContent, Message};
+use super::outcome::{Stamps, not_run};
 use super::outgoing;
 use super::registry::Stored;
 use crate::domain::job::{JobDigest, JobKey};
-use crate::domain::outcome::{Outcome, RunRecord, Timings};
+use crate::domain::outcome::{Outcome, RunRecord};
 use crate::domain::reason::DeadReason;
 use crate::domain::settlement::{AfterPublish, Delivery, after_publish, settle};
 use crate::domain::verdict::Status;
 use crate::ports::execution::Executor;
-use crate::ports::messages::{Acknowledger, Address, Disposition, Outbound, Publisher, Settled};
-use crate::protocol::admission::Reply;
+use crate::ports::messages::{Acknowledger, Disposition, Outbound, Publisher, Settled};
 use crate::protocol::result::{ResultClaims, sign_result};
 use crate::telemetry::labels::{SettleKind, SettleOutcome, Stage};
 
@@ -38,15 +38,14 @@ impl<E: Executor, P: Publisher> Context<E, P> {
             AnswerContent::Rejected(to, reason, text) => {
                 self.metrics.job_rejected(reason);
                 let record = RunRecord::not_run(Status::Rejected, Some(reason.as_str().to_owned()), text);
-                let outcome = self.outcome_without_run(record, &to, &message);
+                let outcome = not_run(record, to.profile.clone(), self.stamps(to.issued_at, &message));
                 match self.signed(&to.key, to.digest, outcome) {
                     Ok(body) => self.publish_result(&to.reply_to, to.key.id, &message, body).await.is_some(),
                     Err(error) => self.bury(&message, DeadReason::Unreadable, &error.to_string()).await,
                 }
             }
             AnswerContent::Stored(id, stored) => {
-                let outbound = Outbound { address: stored.address.clone(), ..self.result_for(&stored.address, id, &message, stored.body) };
-                self.publish(outbound).await.is_some()
+                self.publish_result(&stored.reply_to, id, &message, stored.body).await.is_some()
             }
         };
         self.settle(delivery, disposition(wanted, published)).await;
@@ -68,45 +67,19 @@ impl<E: Executor, P: Publisher> Context<E, P> {
         Ok(sign_result(&claims, &signer, self.settings.result_bytes_max)?)
     }
 
-    /// The outcome of a job that did not run.
-    pub(super) fn outcome_without_run(&self, run: RunRecord, to: &Reply, message: &Message) -> Outcome {
-        Outcome {
-            run,
-            timings: Timings {
-                queued_seconds: to.issued_at.map(|issued_at| self.queued_seconds(issued_at, message)),
-                total_seconds: Some(message.received_at.elapsed().as_secs_f64()),
-                ..Timings::default()
-            },
-            compile: None,
-            cases: Vec::new(),
-            tests: Vec::new(),
-            tests_complete: None,
-            tests_trust: None,
-            artifacts: Vec::new(),
-            artifacts_refused: Vec::new(),
-            profile: to.profile.clone(),
-            image_digest: None,
-            isolation: None,
-            worker: self.settings.worker_id.clone(),
-            attempt: message.attempt,
-        }
-    }
-
     /// Publishes a result; `Some` with what is to be stored once a destination has it, `None` when the worker had to
     /// stop first.
-    pub(super) async fn publish_result(&self, reply_to: &str, id: uuid::Uuid, message: &Message, body: Bytes) -> Option<Stored> {
+    pub(super) async fn publish_result(
+        &self,
+        reply_to: &str,
+        id: uuid::Uuid,
+        message: &Message,
+        body: Bytes,
+    ) -> Option<Stored> {
         let correlation_id = message.properties.correlation_id.clone();
         let outbound = outgoing::result(reply_to, id, correlation_id, body.clone());
-        let stored = Stored { address: outbound.address.clone(), body };
+        let stored = Stored { reply_to: reply_to.to_owned(), body };
         self.publish(outbound).await.map(|()| stored)
-    }
-
-    fn result_for(&self, address: &Address, id: uuid::Uuid, message: &Message, body: Bytes) -> Outbound {
-        let reply_to = match address {
-            Address::ReplyQueue(queue) | Address::DirectReply(queue) => queue.as_str(),
-            Address::Dead | Address::Unrouted => "",
-        };
-        outgoing::result(reply_to, id, message.properties.correlation_id.clone(), body)
     }
 
     /// Publishes until a destination has the message. `None` when the worker had to stop first.
@@ -163,11 +136,18 @@ impl<E: Executor, P: Publisher> Context<E, P> {
         }
     }
 
-    /// From the job's `iat` to its delivery. Two clocks: never below zero.
-    #[expect(clippy::unused_self, reason = "beside its siblings")]
-    pub(super) fn queued_seconds(&self, issued_at: u64, message: &Message) -> f64 {
-        let since_issue = super::since_epoch().saturating_sub(Duration::from_secs(issued_at));
-        since_issue.saturating_sub(message.received_at.elapsed()).as_secs_f64()
+    /// The times of a job up to now. `queued` is taken from two clocks: it is never below zero.
+    pub(super) fn stamps(&self, issued_at: Option<u64>, message: &Message) -> Stamps<'_> {
+        let total = message.received_at.elapsed();
+        let queued =
+            |issued_at| super::since_epoch().saturating_sub(Duration::from_secs(issued_at)).saturating_sub(total);
+        Stamps {
+            queued: issued_at.map(queued),
+            began: None,
+            total,
+            worker: &self.settings.worker_id,
+            attempt: message.attempt,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::registry::{Registry, Running};
 use crate::ports::execution::Executor;
 use crate::ports::messages::{Delivered, Disposition, Publisher};
 use crate::protocol::admission::Admission;
-use crate::protocol::replay;
+use crate::protocol::replay::ReplayBounds;
 use crate::protocol::signing::SigningKey;
 use crate::telemetry::metrics::Metrics;
 
@@ -37,7 +37,7 @@ pub struct Settings {
     /// Classes with their weights.
     pub classes: Vec<(String, u32)>,
     /// What is remembered of jobs that ended.
-    pub replay: replay::Bounds,
+    pub replay: ReplayBounds,
 }
 
 /// Everything the parts of the pipeline share.
@@ -151,9 +151,8 @@ impl<E: Executor, P: Publisher> Dispatcher<E, P> {
     fn start_waiting(&self, lines: &mut Lines<Waiting>) {
         let cap = self.context.settings.running_per_issuer_max;
         while let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
-            let may_go = |waiting: &Waiting| {
-                cap == 0 || self.context.registry.running_of(&waiting.authentic.key().issuer) < cap
-            };
+            let may_go =
+                |waiting: &Waiting| cap == 0 || self.context.registry.running_of(&waiting.authentic.key().issuer) < cap;
             let Some(waiting) = lines.pick(may_go) else { break };
             let Some(cancel) = self.context.registry.start(waiting.authentic.key()) else {
                 tracing::debug!("a job was not started: its delivery is no longer ours");

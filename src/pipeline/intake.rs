@@ -82,7 +82,8 @@ impl<E, P> Context<E, P> {
         if delivered.attempt > 1 {
             self.metrics.redelivered();
         }
-        let Delivered { body, properties, class: _, exchange, routing_key, attempt, received_at, acknowledger } = delivered;
+        let Delivered { body, properties, class: _, exchange, routing_key, attempt, received_at, acknowledger } =
+            delivered;
         let message = Message { body, properties, exchange, routing_key, attempt, received_at };
         let view = PropertiesView {
             reply_to: message.properties.reply_to.as_deref(),

@@ -57,11 +57,6 @@ impl<T> Lines<T> {
     pub(super) fn drain(&mut self) -> Vec<T> {
         self.lines.values_mut().flat_map(|line| std::mem::take(&mut line.waiting)).collect()
     }
-
-    /// How many items wait.
-    pub(super) fn len(&self) -> usize {
-        self.lines.values().map(|line| line.waiting.len()).sum()
-    }
 }
 
 #[cfg(test)]
@@ -110,8 +105,7 @@ mod tests {
         assert_eq!(lines.pick(|(_, number)| *number != 0).unwrap().1, 1);
         assert_eq!(lines.pick(|_| true).unwrap().1, 0);
         assert_eq!(lines.pick(|_| false), None);
-        assert_eq!(lines.len(), 1);
         assert_eq!(lines.drain().len(), 1);
-        assert_eq!(lines.len(), 0);
+        assert_eq!(lines.drain().len(), 0);
     }
 }

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use uuid::Uuid;
 
+use super::intake::Message;
 use crate::domain::reason::DeadReason;
 use crate::domain::settlement::Destination;
 use crate::ports::messages::{Address, Outbound};
-use super::intake::Message;
 
 /// What RabbitMQ's direct reply-to addresses begin with.
 const DIRECT_REPLY: &str = "amq.rabbitmq.reply-to.";
@@ -61,7 +61,8 @@ pub(super) fn parked(result: Outbound) -> Outbound {
         Address::ReplyQueue(queue) | Address::DirectReply(queue) => queue.clone(),
         Address::Dead | Address::Unrouted => String::new(),
     };
-    let headers = vec![("x-tester-reason".to_owned(), "unroutable".to_owned()), ("x-tester-reply-to".to_owned(), queue)];
+    let headers =
+        vec![("x-tester-reason".to_owned(), "unroutable".to_owned()), ("x-tester-reply-to".to_owned(), queue)];
     Outbound { address: Address::Unrouted, headers, ..result }
 }
 
@@ -76,9 +77,5 @@ pub(super) const fn destination(address: &Address) -> Destination {
 }
 
 fn bounded(text: &str) -> String {
-    let mut end = text.len().min(DETAIL_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default().to_owned()
+    text.get(..text.floor_char_boundary(DETAIL_BYTES_MAX)).unwrap_or_default().to_owned()
 }

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::job::{JobDigest, JobKey};
-use crate::ports::messages::{Acknowledger, Address};
-use crate::protocol::replay::{Bounds, ReplayWindow, Seen};
+use crate::ports::messages::Acknowledger;
+use crate::protocol::replay::{Ended, Lookup, ReplayBounds, ReplayWindow, Taken};
 
 /// Jobs whose sandbox faults are remembered. A broker that does not count returned messages would otherwise let a job
 /// that breaks its sandbox go round for ever.
@@ -17,7 +17,7 @@ const FAULTS_MAX: usize = 10_000;
 /// A result that was confirmed, to be sent again when its job is delivered again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stored {
-    pub(super) address: Address,
+    pub(super) reply_to: String,
     pub(super) body: Bytes,
 }
 
@@ -39,6 +39,8 @@ pub(super) enum Arrival {
 /// One job that waits or runs.
 #[derive(Debug)]
 struct Entry {
+    digest: JobDigest,
+    expires_at: u64,
     deliveries: Vec<Box<dyn Acknowledger>>,
     cancel: CancellationToken,
     started: bool,
@@ -67,7 +69,7 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    pub(super) fn new(bounds: Bounds) -> Self {
+    pub(super) fn new(bounds: ReplayBounds) -> Self {
         let inner = Inner { window: ReplayWindow::new(bounds), entries: HashMap::new(), faults: HashMap::new() };
         Self { inner: Mutex::new(inner) }
     }
@@ -89,22 +91,26 @@ impl Registry {
     ) -> Arrival {
         let (now, expires_at) = times;
         let mut inner = self.lock();
-        match inner.window.look(key, digest, now) {
-            Seen::OtherBytes => Arrival::IdReused(delivery),
-            Seen::SameEnded(stored) => Arrival::Ended(stored.clone(), delivery),
-            Seen::SameEndedEvicted => Arrival::Forgotten(delivery),
-            Seen::SameRunning => {
+        match inner.window.lookup(key, digest, now) {
+            Lookup::OtherBytes => Arrival::IdReused(delivery),
+            Lookup::SameEnded(stored) => Arrival::Ended(stored.clone(), delivery),
+            Lookup::SameEndedEvicted => Arrival::Forgotten(delivery),
+            Lookup::SameRunning => {
                 if let Some(entry) = inner.entries.get_mut(key) {
                     entry.deliveries.push(delivery);
                 }
                 Arrival::Adopted
             }
-            Seen::New => {
-                inner.window.begin(key.clone(), digest, expires_at);
-                let entry = Entry { deliveries: vec![delivery], cancel: CancellationToken::new(), started: false };
-                inner.entries.insert(key.clone(), entry);
-                Arrival::New
-            }
+            Lookup::New => match inner.window.begin(key, digest, now) {
+                Ok(()) => {
+                    let cancel = CancellationToken::new();
+                    let entry = Entry { digest, expires_at, deliveries: vec![delivery], cancel, started: false };
+                    inner.entries.insert(key.clone(), entry);
+                    Arrival::New
+                }
+                // Not reached: nothing happened since the look, for the lock is held.
+                Err(Taken) => Arrival::IdReused(delivery),
+            },
         }
     }
 
@@ -118,7 +124,7 @@ impl Registry {
             return Some(entry.cancel.clone());
         }
         inner.entries.remove(key);
-        inner.window.forget(key);
+        inner.window.abandon(key);
         None
     }
 
@@ -138,16 +144,17 @@ impl Registry {
     /// acknowledged. One lock for both: a delivery that comes later finds the stored result.
     pub(super) fn answered(&self, key: &JobKey, stored: Stored, now: u64) -> Vec<Box<dyn Acknowledger>> {
         let mut inner = self.lock();
-        let bytes = stored.body.len();
-        inner.window.end(key, stored, bytes, now);
         inner.faults.remove(key);
-        inner.entries.remove(key).map(|entry| entry.deliveries).unwrap_or_default()
+        let Some(entry) = inner.entries.remove(key) else { return Vec::new() };
+        let bytes = stored.body.len();
+        inner.window.end(key, entry.digest, Ended { result: stored, bytes, expires_at: entry.expires_at }, now);
+        entry.deliveries
     }
 
     /// The job goes back to the queue: it may be run again, here or elsewhere.
     pub(super) fn given_back(&self, key: &JobKey) -> Vec<Box<dyn Acknowledger>> {
         let mut inner = self.lock();
-        inner.window.forget(key);
+        inner.window.abandon(key);
         inner.entries.remove(key).map(|entry| entry.deliveries).unwrap_or_default()
     }
 

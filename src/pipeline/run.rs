@@ -9,8 +9,9 @@ use tracing::Instrument as _;
 use super::answer::disposition;
 use super::dispatch::{Context, Slot};
 use super::intake::{AnswerContent, Message, Waiting};
+use super::outcome::{Stamps, assemble, not_run};
 use crate::domain::job::{Job, JobKey};
-use crate::domain::outcome::{Outcome, RunRecord, Timings};
+use crate::domain::outcome::{Outcome, RunRecord};
 use crate::domain::reason::DeadReason;
 use crate::domain::settlement::{Event, Reply as SettlementReply, settle};
 use crate::domain::verdict::Status;
@@ -77,11 +78,18 @@ impl<E: Executor, P: Publisher> Context<E, P> {
         }
     }
 
-    async fn answer_execution(&self, job: &Verified<Job>, reply: &Reply, message: &Message, ran: (Duration, Execution)) {
+    async fn answer_execution(
+        &self,
+        job: &Verified<Job>,
+        reply: &Reply,
+        message: &Message,
+        ran: (Duration, Execution),
+    ) {
         let (began, execution) = ran;
         let status = execution.run.status;
         let event = if status == Status::Cancelled { Event::Cancelled } else { Event::Ran };
-        let outcome = self.outcome(job.get(), message, began, execution);
+        let stamps = Stamps { began: Some(began), ..self.stamps(Some(job.get().issued_at), message) };
+        let outcome = assemble(job.get(), execution, stamps);
         let stage = |stage, seconds: Option<f64>| {
             if let Some(took) = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) {
                 self.metrics.stage(stage, took);
@@ -131,7 +139,7 @@ impl<E: Executor, P: Publisher> Context<E, P> {
                 self.metrics.job_rejected(reason);
                 tracing::info!(reason = reason.as_str(), "Job `{}` is rejected ({reason}): {text}", to.key.id);
                 let record = RunRecord::not_run(Status::Rejected, Some(reason.as_str().to_owned()), text);
-                let outcome = self.outcome_without_run(record, &to, message);
+                let outcome = not_run(record, to.profile.clone(), self.stamps(to.issued_at, message));
                 self.answer_outcome(Event::Rejected(reason), outcome, reply, message).await;
             }
             // Admission never finds a stored result.
@@ -172,41 +180,12 @@ impl<E: Executor, P: Publisher> Context<E, P> {
 
     async fn answer_internal_error(&self, reply: &Reply, message: &Message, text: String) {
         let record = RunRecord::not_run(Status::InternalError, None, text);
-        let outcome = self.outcome_without_run(record, reply, message);
+        let outcome = not_run(record, reply.profile.clone(), self.stamps(reply.issued_at, message));
         let event = Event::SandboxFault { attempts_left: false, job_suspect: true };
         self.answer_outcome(event, outcome, reply, message).await;
     }
 
     async fn give_back_as(&self, event: Event, key: &JobKey) {
         self.give_back(key, disposition(settle(event).delivery, false)).await;
-    }
-
-    fn outcome(&self, job: &Job, message: &Message, began: Duration, execution: Execution) -> Outcome {
-        let (tests, tests_complete, tests_trust) = match execution.tests {
-            Some(report) => (report.tests, Some(report.complete), Some(report.trust)),
-            None => (Vec::new(), None, None),
-        };
-        Outcome {
-            run: execution.run,
-            timings: Timings {
-                queued_seconds: Some(self.queued_seconds(job.issued_at, message)),
-                leased_seconds: Some((began + execution.leased).as_secs_f64()),
-                started_seconds: Some(execution.started.as_secs_f64()),
-                run_seconds: Some(execution.ran.as_secs_f64()),
-                total_seconds: Some(message.received_at.elapsed().as_secs_f64()),
-            },
-            compile: execution.compile,
-            cases: execution.cases,
-            tests,
-            tests_complete,
-            tests_trust,
-            artifacts: execution.artifacts,
-            artifacts_refused: execution.artifacts_refused,
-            profile: Some(job.profile.clone()),
-            image_digest: Some(execution.image_digest),
-            isolation: Some(execution.isolation),
-            worker: self.settings.worker_id.clone(),
-            attempt: message.attempt,
-        }
     }
 }

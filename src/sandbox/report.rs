@@ -78,11 +78,7 @@ fn record(test: TestLine) -> TestRecord {
 
 /// The first bytes of a text, ending between two characters.
 fn cut(mut text: String, bytes_max: usize) -> String {
-    let mut end = bytes_max.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.truncate(end);
+    text.truncate(text.floor_char_boundary(bytes_max));
     text
 }
 

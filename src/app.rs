@@ -1,0 +1,4 @@
+//! Composition: which parts there are, in which order they start and stop.
+
+pub mod identity;
+pub mod keys;
