@@ -1,0 +1,19 @@
+//! What the launcher is told, by way of an anonymous file and never by arguments or environment.
+
+use serde::{Deserialize, Serialize};
+
+/// One program to confine and execute.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Spec {
+    /// Program and arguments.
+    pub(crate) argv: Vec<String>,
+    /// The program's whole environment.
+    pub(crate) env: Vec<(String, String)>,
+    /// User and group id.
+    pub(crate) uid: u32,
+    /// `RLIMIT_NOFILE`.
+    pub(crate) open_files: u64,
+    /// `RLIMIT_FSIZE`.
+    pub(crate) file_bytes: u64,
+}

@@ -1,0 +1,175 @@
+//! The launcher's steps, each a function of its own, in the order that matters.
+
+use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use nix::unistd::{Gid, Uid};
+use rustix::fs::Mode;
+use rustix::process::{Resource, Rlimit};
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+use super::{Spec, seccomp};
+
+/// A step: it changes this process, and nothing else.
+pub(super) type Step = fn(&Spec) -> io::Result<()>;
+
+/// Everything before the descriptors are closed and the filter is installed.
+pub(super) const IN_ORDER: &[(&str, Step)] = &[
+    // Needs /proc/self to be root's, so it comes before the ids.
+    ("oom_score", prefer_for_oom),
+    // A session of its own: no signal reaches it by a shared process group, no terminal can become its own.
+    ("session", start_session),
+    ("priority", lower_priority),
+    ("limits", set_limits),
+    ("folder", enter_box),
+    ("umask", set_umask),
+    // Groups and gid need the capability that the uid takes away.
+    ("groups", drop_groups),
+    ("gid", set_gid),
+    ("uid", set_uid),
+    ("capabilities", drop_capabilities),
+    ("verify", verify_powerless),
+    // Changing ids clears it, so it comes after them.
+    ("parent_death", die_with_parent),
+];
+
+/// PID 1's process id.
+const PID1: i32 = 1;
+
+/// The kernel takes the job before it takes the runner.
+fn prefer_for_oom(_: &Spec) -> io::Result<()> {
+    fs::write("/proc/self/oom_score_adj", "1000")
+}
+
+fn start_session(_: &Spec) -> io::Result<()> {
+    rustix::process::setsid()?;
+    Ok(())
+}
+
+/// PID 1 must get the CPU when a deadline passes, also under a spent quota.
+fn lower_priority(_: &Spec) -> io::Result<()> {
+    Ok(rustix::process::setpriority_process(None, 19)?)
+}
+
+/// `RLIMIT_NPROC` stays alone: it counts a uid over the whole host, so a neighbour could spend it.
+fn set_limits(spec: &Spec) -> io::Result<()> {
+    for (resource, value) in
+        [(Resource::Nofile, spec.open_files), (Resource::Fsize, spec.file_bytes), (Resource::Core, 0)]
+    {
+        rustix::process::setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })?;
+    }
+    Ok(())
+}
+
+fn enter_box(_: &Spec) -> io::Result<()> {
+    Ok(rustix::process::chdir(tester_runner::BOX_DIR)?)
+}
+
+fn set_umask(_: &Spec) -> io::Result<()> {
+    rustix::process::umask(Mode::WGRP | Mode::WOTH);
+    Ok(())
+}
+
+fn drop_groups(_: &Spec) -> io::Result<()> {
+    Ok(nix::unistd::setgroups(&[])?)
+}
+
+fn set_gid(spec: &Spec) -> io::Result<()> {
+    let gid = Gid::from_raw(spec.uid);
+    Ok(nix::unistd::setresgid(gid, gid, gid)?)
+}
+
+fn set_uid(spec: &Spec) -> io::Result<()> {
+    let uid = Uid::from_raw(spec.uid);
+    Ok(nix::unistd::setresuid(uid, uid, uid)?)
+}
+
+/// The change of uid emptied all sets but the inheritable one, which old Docker versions fill.
+fn drop_capabilities(_: &Spec) -> io::Result<()> {
+    let none =
+        CapabilitySets { effective: CapabilitySet::empty(), permitted: CapabilitySet::empty(), inheritable: CapabilitySet::empty() };
+    Ok(rustix::thread::set_capabilities(None, none)?)
+}
+
+/// Believes the kernel and not the steps before: no capability, no privilege to gain, the job's ids everywhere.
+fn verify_powerless(spec: &Spec) -> io::Result<()> {
+    check_powerless(&fs::read_to_string("/proc/self/status")?, spec.uid).map_err(io::Error::other)
+}
+
+fn check_powerless(status: &str, uid: u32) -> Result<(), String> {
+    let ids = [uid; 4].map(|id| id.to_string()).join("\t");
+    let expected = [
+        ("Uid", ids.as_str()),
+        ("Gid", ids.as_str()),
+        ("Groups", ""),
+        ("CapInh", "0000000000000000"),
+        ("CapPrm", "0000000000000000"),
+        ("CapEff", "0000000000000000"),
+        ("CapAmb", "0000000000000000"),
+        ("NoNewPrivs", "1"),
+    ];
+    for (name, value) in expected {
+        let found = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+            .ok_or_else(|| format!("the kernel does not show {name}"))?
+            .trim();
+        if found != value {
+            return Err(format!("{name} is `{found}` and not `{value}`"));
+        }
+    }
+    Ok(())
+}
+
+fn die_with_parent(_: &Spec) -> io::Result<()> {
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+    let parent = nix::unistd::getppid();
+    if parent.as_raw() == PID1 { Ok(()) } else { Err(io::Error::other(format!("the parent is {parent} and not PID 1"))) }
+}
+
+/// Installs the deny-list, for this process and everything that comes from it.
+pub(super) fn deny_system_calls() -> io::Result<()> {
+    seccompiler::apply_filter(&seccomp::program()).map_err(io::Error::other)
+}
+
+/// Becomes the program; returns only with the reason why not.
+///
+/// The standard library's `exec` also empties the signal mask and sets `SIGPIPE`, which it ignores by itself, back to its
+/// default. Every other disposition is the default already: handlers do not survive an execution, and PID 1 ignores none.
+pub(super) fn execute(spec: &Spec) -> io::Error {
+    let Some((program, arguments)) = spec.argv.split_first() else {
+        return io::Error::from_raw_os_error(super::ERRNO_INVALID);
+    };
+    let environment = spec.env.iter().map(|(name, value)| (name, value));
+    Command::new(program).args(arguments).env_clear().envs(environment).exec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POWERLESS: &str = "Name:\tx\nUid:\t7\t7\t7\t7\nGid:\t7\t7\t7\t7\nGroups:\t \nNoNewPrivs:\t1\n\
+        CapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapAmb:\t0000000000000000\n";
+
+    #[test]
+    fn a_process_without_any_power_passes() {
+        assert_eq!(check_powerless(POWERLESS, 7), Ok(()));
+    }
+
+    #[test]
+    fn any_power_left_is_found() {
+        for (held, instead) in [
+            ("Uid:\t7\t7\t7\t7", "Uid:\t7\t7\t0\t7"),
+            ("Gid:\t7\t7\t7\t7", "Gid:\t0\t7\t7\t7"),
+            ("Groups:\t ", "Groups:\t0 "),
+            ("NoNewPrivs:\t1", "NoNewPrivs:\t0"),
+            ("CapInh:\t0000000000000000", "CapInh:\t00000000000000e0"),
+            ("CapAmb:\t0000000000000000\n", ""),
+        ] {
+            assert!(check_powerless(&POWERLESS.replace(held, instead), 7).is_err(), "{instead}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Frames from the worker, without ever blocking on half a one.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use tester_runner::frame::Kind;
+
+use super::Stop;
+use super::parser::Parser;
+
+/// Bytes that are read at once.
+const READ_BYTES: usize = 65_536;
+
+/// A buffer whose pages are really there, not only promised: after an OOM kill there may be none to have.
+pub(crate) fn resident(bytes: usize) -> Vec<u8> {
+    vec![0xff; bytes]
+}
+
+/// The reading half of the link.
+pub(crate) struct Input {
+    fd: BorrowedFd<'static>,
+    buffer: Vec<u8>,
+    /// The part of the buffer that was read and not parsed.
+    from: usize,
+    to: usize,
+    parser: Parser,
+}
+
+impl Input {
+    /// Takes the runner's stdin.
+    pub(crate) fn new() -> Self {
+        Self { fd: rustix::stdio::stdin(), buffer: resident(READ_BYTES), from: 0, to: 0, parser: Parser::new() }
+    }
+
+    /// Reads once. Only to be called when there is something to read and everything before is parsed.
+    pub(crate) fn fill(&mut self) -> Result<(), Stop> {
+        match rustix::io::read(self.fd, self.buffer.as_mut_slice()) {
+            Ok(0) => Err(Stop::Gone),
+            Ok(bytes) => {
+                self.from = 0;
+                self.to = bytes;
+                Ok(())
+            }
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => Ok(()),
+            Err(error) => Err(Stop::ours("read from the worker", error)),
+        }
+    }
+
+    /// The next complete frame among what was read; its payload is [`Self::payload`].
+    pub(crate) fn next(&mut self) -> Result<Option<Kind>, Stop> {
+        let unread = self.buffer.get(self.from..self.to).unwrap_or_default();
+        if unread.is_empty() {
+            return Ok(None);
+        }
+        let (consumed, kind) = self.parser.feed(unread).map_err(|error| Stop::ours("protocol", error))?;
+        self.from += consumed;
+        Ok(kind)
+    }
+
+    /// The payload of the last frame.
+    pub(crate) fn payload(&self) -> &[u8] {
+        self.parser.payload()
+    }
+
+    /// Gives back the memory of a large `Start`.
+    pub(crate) fn shrink(&mut self) {
+        self.parser.shrink();
+    }
+}
+
+impl AsFd for Input {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd
+    }
+}

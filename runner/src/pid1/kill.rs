@@ -1,0 +1,65 @@
+//! Killing everything, and proving it. It needs no new process and no memory.
+
+use std::os::fd::AsFd as _;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::events::{Interest, Source};
+use super::processes::Processes;
+use super::reap::Reaper;
+use super::signals::Signals;
+use crate::clock::Instant;
+
+/// How long killing may take before it counts as failed.
+const KILL_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// How long to wait for the next end of a process before looking again.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+/// Every process that this one may signal, except itself.
+const EVERY_PROCESS: Pid = Pid::from_raw(-1);
+
+/// What killing came to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Killed {
+    /// From the first kill until the proof.
+    pub(crate) took: Duration,
+    /// Whether `/proc` shows no process but PID 1.
+    pub(crate) clean: bool,
+}
+
+/// Kills every process but this one, again and again, until there is none.
+pub(crate) fn everything(processes: &Processes, reaper: &mut Reaper, signals: &Signals) -> Killed {
+    let began = Instant::now();
+    reaper.reap();
+    reaper.begin_killing();
+    loop {
+        // The whole list of processes is held still meanwhile, so a fork cannot slip through.
+        let nobody = kill(EVERY_PROCESS, Signal::SIGKILL) == Err(Errno::ESRCH);
+        reaper.reap();
+        let empty = processes.any_besides_pid1().is_ok_and(|any| !any);
+        let took = began.elapsed();
+        if nobody && empty {
+            return Killed { took, clean: true };
+        }
+        if took > KILL_TIME_MAX {
+            return Killed { took, clean: false };
+        }
+        if !empty {
+            wait_for_an_end(signals);
+        }
+    }
+}
+
+/// Sleeps until some child ends. A stop signal is remembered by [`Signals`].
+fn wait_for_an_end(signals: &Signals) {
+    let mut interest = Interest::new();
+    interest.read(Source::Signals, signals.as_fd());
+    // An error here only means that the next look comes at once; the time limit holds all the same.
+    if interest.wait(Some(Instant::now() + LOOK_AGAIN)).is_ok() {
+        drop(signals.take());
+    }
+}

@@ -1,0 +1,120 @@
+//! PID 1 of a sandbox: one thread, one poll loop, no timer while nothing runs.
+//!
+//! ```text
+//! main ── serve ──┬── idle: waits for `Start`, reaps
+//!                 └── run ──┬── reset      empties what an earlier run left, and proves it
+//!                           ├── unpack     the tar, as the job
+//!                           ├── spawn      pipes, launcher
+//!                           ├── supervise  until the main process ends or a limit does
+//!                           └── finish     kill, prove, drain, read the evidence
+//! ```
+
+mod cgroup;
+mod deadline;
+mod events;
+mod evidence;
+mod identity;
+mod input;
+mod kill;
+mod link;
+mod output;
+mod parser;
+mod processes;
+mod reap;
+mod reset;
+mod run;
+mod setup;
+mod signals;
+mod spawn;
+mod stdin;
+mod stop;
+mod stream;
+mod supervise;
+
+use std::process::ExitCode;
+
+use tester_runner::frame::Kind;
+use tester_runner::message::{Fault, Start};
+
+use crate::complain;
+use evidence::Evidence;
+use link::Link;
+use processes::Processes;
+use reap::Reaper;
+
+pub(crate) use identity::as_job;
+pub(crate) use link::TarStream;
+pub(crate) use stop::Stop;
+
+/// PID 1's lasting state. Everything it needs while a job runs is allocated before the first one.
+struct Pid1 {
+    link: Link,
+    evidence: Evidence,
+    processes: Processes,
+    reaper: Reaper,
+    /// The uid of the run before this one, whose leavings must go first.
+    previous_uid: Option<u32>,
+}
+
+/// Serves until the worker is gone or something of ours fails.
+pub(crate) fn main() -> ExitCode {
+    let mut pid1 = match setup::start() {
+        Ok(pid1) => pid1,
+        Err(message) => {
+            complain(&message);
+            return ExitCode::FAILURE;
+        }
+    };
+    let Err(stop) = serve(&mut pid1);
+    // Whatever happened: nothing of the job outlives this.
+    let killed = kill::everything(&pid1.processes, &mut pid1.reaper, &pid1.link.signals);
+    match stop {
+        Stop::Gone => ExitCode::SUCCESS,
+        Stop::Fault(fault) => {
+            report(&mut pid1.link, &fault, killed.clean);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(pid1: &mut Pid1) -> Result<std::convert::Infallible, Stop> {
+    let ready = pid1.evidence.ready();
+    pid1.link.send_message(Kind::Ready, &ready)?;
+    loop {
+        let start = next_start(pid1)?;
+        let ended = run::run(pid1, start)?;
+        pid1.link.send_message(Kind::Ended, &ended)?;
+    }
+}
+
+/// Waits for the next `Start`. Frames of the run before it, which were under way when it ended, are dropped.
+fn next_start(pid1: &mut Pid1) -> Result<Start, Stop> {
+    loop {
+        match pid1.link.wait_frame(&mut pid1.reaper)? {
+            Kind::Start => {
+                let start = serde_json::from_slice(pid1.link.input.payload())
+                    .map_err(|error| Stop::ours("start", format!("the start message cannot be read: {error}")))?;
+                pid1.link.input.shrink();
+                return Ok(start);
+            }
+            Kind::Tar | Kind::Stdin | Kind::Cancel => {}
+            kind @ (Kind::Ready
+            | Kind::Stdout
+            | Kind::Stderr
+            | Kind::Report
+            | Kind::StdinCredit
+            | Kind::Started
+            | Kind::Ended
+            | Kind::Fault) => return Err(Stop::unexpected(kind)),
+        }
+    }
+}
+
+/// Tells the worker of a fault and stays until the worker has let go, so that the message cannot be lost with the container.
+fn report(link: &mut Link, fault: &Fault, clean: bool) {
+    let message = if clean { fault.message.clone() } else { format!("{}; and processes could not be killed", fault.message) };
+    let fault = Fault { message, ..fault.clone() };
+    if link.send_message(Kind::Fault, &fault).is_ok() {
+        link.wait_gone();
+    }
+}

@@ -1,0 +1,75 @@
+//! One of the program's output streams: forwarded up to its limit, counted to its end.
+
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+use tester_runner::frame::{DATA_BYTES_MAX, Kind};
+
+use super::Stop;
+use super::output::Output;
+
+/// A stream that is read without ever blocking.
+pub(super) struct Stream {
+    kind: Kind,
+    /// The reading end; `None` after the end of the stream.
+    fd: Option<OwnedFd>,
+    limit: u64,
+    total: u64,
+}
+
+/// What one read came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pumped {
+    /// Some bytes moved; there may be more.
+    Bytes,
+    /// Nothing is there at the moment.
+    Empty,
+    /// Nothing will come any more.
+    Ended,
+}
+
+impl Stream {
+    /// A stream of which the first `limit` bytes go to the worker as frames of this kind.
+    pub(super) fn new(kind: Kind, fd: Option<OwnedFd>, limit: u64) -> Self {
+        Self { kind, fd, limit, total: 0 }
+    }
+
+    /// What to wait for, until the stream ended.
+    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.fd.as_ref().map(|fd| fd.as_fd())
+    }
+
+    /// Bytes read so far, sent on or not.
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Whether there was at least one byte more than the limit.
+    pub(super) fn is_over(&self) -> bool {
+        self.total > self.limit
+    }
+
+    /// Reads once and sends what is within the limit. The output must be empty: its buffer is what is read into.
+    pub(super) fn pump(&mut self, output: &mut Output) -> Result<Pumped, Stop> {
+        let Some(fd) = self.fd.as_ref() else { return Ok(Pumped::Ended) };
+        let room = usize::try_from(self.limit.saturating_sub(self.total)).unwrap_or(usize::MAX);
+        // Beyond the limit bytes are still read, to be counted and dropped.
+        let space = output.payload_space(if room == 0 { DATA_BYTES_MAX } else { room });
+        match rustix::io::read(fd, space) {
+            Ok(0) => {
+                self.fd = None;
+                Ok(Pumped::Ended)
+            }
+            Ok(bytes) => {
+                self.total = self.total.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+                if room > 0 {
+                    output.commit(self.kind, bytes)?;
+                }
+                Ok(Pumped::Bytes)
+            }
+            Err(Errno::AGAIN) => Ok(Pumped::Empty),
+            Err(Errno::INTR) => Ok(Pumped::Bytes),
+            Err(error) => Err(Stop::ours("read the program's output", error)),
+        }
+    }
+}

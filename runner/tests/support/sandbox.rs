@@ -1,0 +1,293 @@
+//! One container with the runner as PID 1.
+
+use std::io::{Read as _, Write as _};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use tester_runner::frame::{DATA_BYTES_MAX, Kind, read_frame, write_frame};
+use tester_runner::message::{Ended, Fault, Ready, Start};
+
+use super::static_runner;
+
+/// The image every test runs in; it has Python and pytest.
+const IMAGE: &str = "tester-sandbox";
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+static COUNTER: AtomicU32 = AtomicU32::new(0);
+
+/// What differs between sandboxes.
+#[derive(Clone)]
+pub struct Options {
+    pub memory: &'static str,
+    pub cpus: &'static str,
+    pub pids: &'static str,
+    pub box_options: &'static str,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { memory: "256m", cpus: "2", pids: "64", box_options: "size=16m,nr_inodes=1024" }
+    }
+}
+
+/// A started sandbox. Its container and volume are removed when it goes.
+pub struct Sandbox {
+    pub ready: Ready,
+    pub name: String,
+    stdin: Option<ChildStdin>,
+    frames: Receiver<(Kind, Vec<u8>)>,
+    cli: Child,
+}
+
+/// Everything that one run sent.
+#[derive(Debug)]
+pub struct Run {
+    pub started: bool,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+    pub report: Vec<u8>,
+    pub credit: u64,
+    pub ended: Ended,
+}
+
+impl Run {
+    pub fn out(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+}
+
+fn docker(arguments: &[&str]) -> String {
+    let output = Command::new("docker").args(arguments).output().expect("docker starts");
+    assert!(output.status.success(), "docker {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A volume with the runner in a folder that only root can enter, filled by way of a container that never starts.
+fn fill_volume(name: &str) {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut folder = tar::Header::new_gnu();
+    folder.set_entry_type(tar::EntryType::Directory);
+    folder.set_size(0);
+    folder.set_mode(0o700);
+    archive.append_data(&mut folder, "bin", std::io::empty()).unwrap();
+    let binary = std::fs::read(static_runner()).unwrap();
+    let mut header = tar::Header::new_gnu();
+    header.set_size(u64::try_from(binary.len()).unwrap());
+    header.set_mode(0o500);
+    archive.append_data(&mut header, "bin/tester-runner", binary.as_slice()).unwrap();
+    let volume = format!("{name}:/runner");
+    docker(&["volume", "create", "--label", "tester-worker.id=runner-test", name]);
+    let filler = docker(&["create", "--label", "tester-worker.id=runner-test", "-v", &volume, IMAGE, "true"]);
+    let mut copy = Command::new("docker")
+        .args(["cp", "-", &format!("{filler}:/runner")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    copy.stdin.take().unwrap().write_all(&archive.into_inner().unwrap()).unwrap();
+    assert!(copy.wait().unwrap().success());
+    docker(&["rm", &filler]);
+}
+
+impl Sandbox {
+    pub fn new() -> Self {
+        Self::with(&Options::default())
+    }
+
+    pub fn with(options: &Options) -> Self {
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("tester-runner-test-{}-{number}", std::process::id());
+        fill_volume(&name);
+        let mut cli = Command::new("docker")
+            .args(["run", "-i", "--name", &name, "--label", "tester-worker.id=runner-test"])
+            .args(["--user", "0:0", "--workdir", "/", "--entrypoint", "/runner/bin/tester-runner"])
+            .args(["--cap-drop", "ALL", "--cap-add", "SETUID", "--cap-add", "SETGID", "--cap-add", "KILL"])
+            .args(["--security-opt", "no-new-privileges", "--read-only", "--network", "none", "--ipc", "private"])
+            .args(["--log-driver", "none", "--shm-size", "1m", "--pids-limit", options.pids, "--cpus", options.cpus])
+            .args(["--memory", options.memory, "--memory-swap", options.memory])
+            .args(["--ulimit", "core=0", "--ulimit", "msgqueue=0", "--ulimit", "memlock=65536"])
+            .arg("--tmpfs")
+            .arg(format!("/box:mode=1777,exec,nosuid,nodev,{}", options.box_options))
+            .args(["--tmpfs", "/tmp:mode=1777,nosuid,nodev,size=4m,nr_inodes=1024"])
+            .args(["--tmpfs", "/tester:mode=0755,noexec,nosuid,nodev,size=1m"])
+            .args(["-v", &format!("{name}:/runner:ro"), IMAGE, "pid1"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("docker starts");
+        let mut stdout = cli.stdout.take().unwrap();
+        let (sender, frames) = channel();
+        std::thread::spawn(move || {
+            while let Ok(Some(frame)) = read_frame(&mut stdout) {
+                if sender.send(frame).is_err() {
+                    break;
+                }
+            }
+            // What is left is no frame; nothing may be left.
+            let mut rest = Vec::new();
+            stdout.read_to_end(&mut rest).unwrap();
+            assert_eq!(rest, b"");
+        });
+        let ready = match frames.recv_timeout(PATIENCE) {
+            Ok((Kind::Ready, payload)) => serde_json::from_slice(&payload).unwrap(),
+            other => panic!("no Ready but {other:?}"),
+        };
+        Self { ready, name, stdin: cli.stdin.take(), frames, cli }
+    }
+
+    pub fn send(&mut self, kind: Kind, payload: &[u8]) {
+        let stdin = self.stdin.as_mut().expect("stdin is open");
+        write_frame(stdin, kind, payload).unwrap();
+        stdin.flush().unwrap();
+    }
+
+    pub fn send_start(&mut self, start: &Start) {
+        self.send(Kind::Start, &serde_json::to_vec(start).unwrap());
+    }
+
+    pub fn send_tar(&mut self, tar: &[u8]) {
+        for piece in tar.chunks(DATA_BYTES_MAX) {
+            self.send(Kind::Tar, piece);
+        }
+        self.send(Kind::Tar, b"");
+    }
+
+    /// The next frame; `None` when the runner has ended.
+    pub fn next(&mut self) -> Option<(Kind, Vec<u8>)> {
+        match self.frames.recv_timeout(PATIENCE) {
+            Ok(frame) => Some(frame),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("nothing came for {PATIENCE:?}"),
+        }
+    }
+
+    /// Starts a program with these files and waits until it was executed.
+    pub fn launch(&mut self, start: &Start, files: &[(&str, &[u8])]) {
+        self.send_start(start);
+        self.send_tar(&job(files));
+        assert_eq!(self.next(), Some((Kind::Started, Vec::new())));
+    }
+
+    /// Starts a program and collects everything until its end. Its stdin is given while there is credit.
+    pub fn run(&mut self, start: &Start, files: &[(&str, &[u8])], stdin: &[u8]) -> Run {
+        self.send_start(start);
+        self.send_tar(&job(files));
+        self.finish(stdin)
+    }
+
+    /// Feeds stdin and collects everything until the end.
+    pub fn finish(&mut self, stdin: &[u8]) -> Run {
+        let mut rest = stdin;
+        let mut allowed = usize::try_from(tester_runner::STDIN_CREDIT_BYTES_INITIAL).unwrap();
+        let (mut started, mut credit) = (false, 0);
+        let (mut out, mut err, mut report) = (Vec::new(), Vec::new(), Vec::new());
+        let mut closed = false;
+        loop {
+            while allowed > 0 && !rest.is_empty() {
+                let (now, later) = rest.split_at(rest.len().min(allowed).min(DATA_BYTES_MAX));
+                self.send(Kind::Stdin, now);
+                allowed -= now.len();
+                rest = later;
+            }
+            if rest.is_empty() && !closed {
+                self.send(Kind::Stdin, b"");
+                closed = true;
+            }
+            let (kind, payload) = self.next().expect("the runner lives until Ended");
+            match kind {
+                Kind::Started => started = true,
+                Kind::Stdout => out.extend(payload),
+                Kind::Stderr => err.extend(payload),
+                Kind::Report => report.extend(payload),
+                Kind::StdinCredit => {
+                    let more = u32::from_be_bytes(payload.try_into().unwrap());
+                    credit += u64::from(more);
+                    allowed += usize::try_from(more).unwrap();
+                }
+                Kind::Ended => {
+                    let ended = serde_json::from_slice(&payload).unwrap();
+                    return Run { started, stdout: out, stderr: err, report, credit, ended };
+                }
+                other => panic!("{other:?}: {}", String::from_utf8_lossy(&payload)),
+            }
+        }
+    }
+
+    /// Waits for a fault, whatever comes before it.
+    pub fn fault(&mut self) -> Fault {
+        loop {
+            match self.next() {
+                Some((Kind::Fault, payload)) => return serde_json::from_slice(&payload).unwrap(),
+                Some((Kind::Ended, payload)) => panic!("ended: {}", String::from_utf8_lossy(&payload)),
+                Some(_) => {}
+                None => panic!("the runner ended without a word"),
+            }
+        }
+    }
+
+    /// Closes the runner's stdin, as a worker that dies does, and gives the container's exit code.
+    pub fn hang_up(&mut self) -> String {
+        self.stdin = None;
+        while self.next().is_some() {}
+        docker(&["wait", &self.name])
+    }
+
+    /// Pids on the host of the container's processes.
+    pub fn host_pids(&self) -> Vec<u32> {
+        let listed = docker(&["top", &self.name, "-eo", "pid"]);
+        listed.lines().skip(1).map(|pid| pid.trim().parse().unwrap()).collect()
+    }
+
+    pub fn docker(&self, arguments: &[&str]) -> String {
+        docker(arguments)
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.stdin = None;
+        for arguments in [["rm", "-fv", &self.name].as_slice(), ["volume", "rm", "-f", &self.name].as_slice()] {
+            let removed = Command::new("docker").args(arguments).stdout(Stdio::null()).status();
+            assert!(std::thread::panicking() || removed.is_ok_and(|status| status.success()), "{arguments:?}");
+        }
+        self.cli.wait().ok();
+    }
+}
+
+/// A tar as the worker makes it.
+pub fn job(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(u64::try_from(content.len()).unwrap());
+        header.set_mode(if path.ends_with(".sh") { 0o755 } else { 0o644 });
+        archive.append_data(&mut header, path, *content).unwrap();
+    }
+    archive.into_inner().unwrap()
+}
+
+/// A run with generous limits.
+pub fn start(argv: &[&str]) -> Start {
+    Start {
+        uid: 20_001,
+        argv: argv.iter().map(|&argument| argument.to_owned()).collect(),
+        env: vec![
+            ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned()),
+            ("HOME".to_owned(), "/box".to_owned()),
+            ("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned()),
+        ],
+        wall_milliseconds: 20_000,
+        cpu_milliseconds: 20_000,
+        stdout_bytes: 1_048_576,
+        stderr_bytes: 1_048_576,
+        file_bytes: 16_777_216,
+        open_files: 256,
+        report: false,
+        report_bytes_max: 1_048_576,
+        cpus_milli: 2000,
+    }
+}
