@@ -26,7 +26,8 @@ const MODE_EXECUTABLE: u32 = 0o100;
 /// Unpacks the stream into the job's folder as the job, and reads it to its end.
 pub(crate) fn unpack(stream: &mut TarStream<'_>, uid: u32) -> Result<(), Stop> {
     as_job(uid, || {
-        let top = open_folder_at(rustix::fs::CWD, BOX_DIR).map_err(|error| cannot("open", BOX_DIR.as_bytes(), error))?;
+        let top =
+            open_folder_at(rustix::fs::CWD, BOX_DIR).map_err(|error| cannot("open", BOX_DIR.as_bytes(), error))?;
         unpack_into(&mut *stream, &top)
     })??;
     // What follows the end of the archive is padding; the stream's own end is what counts.
@@ -84,12 +85,7 @@ fn open_folder_at(parent: impl std::os::fd::AsFd, name: impl rustix::path::Arg) 
     rustix::fs::openat(parent, name, flags, Mode::empty())
 }
 
-fn write_file(
-    entry: &mut Entry<'_, impl Read>,
-    top: &OwnedFd,
-    names: &[&[u8]],
-    buffer: &mut [u8],
-) -> Result<(), Stop> {
+fn write_file(entry: &mut Entry<'_, impl Read>, top: &OwnedFd, names: &[&[u8]], buffer: &mut [u8]) -> Result<(), Stop> {
     let Some((name, folders)) = names.split_last() else { return Ok(()) };
     let folder = make_folders(top, folders)?;
     let executable = entry.header().mode().map_err(unreadable)? & MODE_EXECUTABLE != 0;
@@ -102,9 +98,8 @@ fn write_file(
         if bytes == 0 {
             return Ok(());
         }
-        file.write_all(buffer.get(..bytes).unwrap_or_default()).map_err(|error| {
-            cannot("write", name, error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error))
-        })?;
+        file.write_all(buffer.get(..bytes).unwrap_or_default())
+            .map_err(|error| cannot("write", name, error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)))?;
     }
 }
 

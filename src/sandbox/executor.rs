@@ -32,7 +32,7 @@ use crate::ports::execution::{Execution, ExecutionFault, Executor};
 use crate::protocol::verified::Verified;
 
 /// How often what dead workers left is looked for.
-const SWEEP_PERIOD: Duration = Duration::from_secs(60);
+const SWEEP_PERIOD: Duration = Duration::from_mins(1);
 
 /// The sandboxes of every profile.
 #[derive(Debug, Clone)]
@@ -74,6 +74,18 @@ impl Sandboxes {
     /// Whether Docker answers: while it does not, no job should be taken.
     pub fn reachable(&self) -> watch::Receiver<bool> {
         self.shared.health.reachable()
+    }
+
+    /// Waits until a profile has a sandbox ready.
+    ///
+    /// # Errors
+    /// Why it has none.
+    pub async fn warmed(&self, profile: &str) -> Result<(), ExecutionFault> {
+        let Some((_, pool)) = self.pools.get(profile) else {
+            return Err(ExecutionFault::Unrunnable { reason: format!("there is no profile `{profile}`") });
+        };
+        // Handed out and, unused, taken back.
+        pool.lease().await.map(drop).map_err(|error| unavailable(&error))
     }
 
     /// Every profile with its pool and the digest of its image.

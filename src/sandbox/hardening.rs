@@ -151,8 +151,7 @@ fn ulimits() -> Vec<ResourcesUlimits> {
         // POSIX message queues are charged to this.
         both("msgqueue", 0),
         both("memlock", 65_536),
-        // The ceiling; the runner sets each job's own, which is lower.
-        both("nofile", 65_536),
+        // Open files are the runner's to limit, job by job: a ceiling here above the daemon's own would be refused.
     ]
 }
 

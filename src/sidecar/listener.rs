@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep};
 pub(in crate::sidecar) const CONNECTIONS_MAX: usize = 64;
 /// A connection that was sent nothing for so long is closed. Bytes that come in do not count: whoever sends a request
 /// byte by byte would keep it for ever.
-pub(in crate::sidecar) const IDLE_LIMIT: Duration = Duration::from_secs(60);
+pub(in crate::sidecar) const IDLE_LIMIT: Duration = Duration::from_mins(1);
 /// When the process has no descriptor left, accepting again at once would only burn CPU.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 

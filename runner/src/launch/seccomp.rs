@@ -73,12 +73,7 @@ pub(super) fn program() -> Vec<sock_filter> {
 
 /// Threads and processes, yes; namespaces, no.
 fn clone() -> Vec<sock_filter> {
-    vec![
-        load(OFFSET_ARGUMENT_0),
-        jump(JUMP_ANY_BIT, NEW_NAMESPACES, 0, 1),
-        answer(errno(libc::EPERM)),
-        answer(ALLOW),
-    ]
+    vec![load(OFFSET_ARGUMENT_0), jump(JUMP_ANY_BIT, NEW_NAMESPACES, 0, 1), answer(errno(libc::EPERM)), answer(ALLOW)]
 }
 
 /// Only the families that lead nowhere without a network: the local ones.

@@ -89,8 +89,11 @@ fn set_uid(spec: &Spec) -> io::Result<()> {
 
 /// The change of uid emptied all sets but the inheritable one, which old Docker versions fill.
 fn drop_capabilities(_: &Spec) -> io::Result<()> {
-    let none =
-        CapabilitySets { effective: CapabilitySet::empty(), permitted: CapabilitySet::empty(), inheritable: CapabilitySet::empty() };
+    let none = CapabilitySets {
+        effective: CapabilitySet::empty(),
+        permitted: CapabilitySet::empty(),
+        inheritable: CapabilitySet::empty(),
+    };
     Ok(rustix::thread::set_capabilities(None, none)?)
 }
 
@@ -127,7 +130,11 @@ fn check_powerless(status: &str, uid: u32) -> Result<(), String> {
 fn die_with_parent(_: &Spec) -> io::Result<()> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
     let parent = nix::unistd::getppid();
-    if parent.as_raw() == PID1 { Ok(()) } else { Err(io::Error::other(format!("the parent is {parent} and not PID 1"))) }
+    if parent.as_raw() == PID1 {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("the parent is {parent} and not PID 1")))
+    }
 }
 
 /// Installs the deny-list, for this process and everything that comes from it.
