@@ -16,6 +16,7 @@ pub mod policy;
 mod quote;
 pub mod replay;
 pub mod result;
+pub mod schema;
 pub mod signing;
 mod strict;
 mod unsupported;

@@ -1,17 +1,11 @@
 //! Every refusal of a job has its own reason code, and nothing but a good job gets in.
 
-use crate::support::{self, AUDIENCE, ISSUER, NOW, claims, dead_reason, edit, reject_reason, sign_json, token_sender};
+use crate::support::{self, AUDIENCE, ISSUER, NOW, claims, dead_reason, edit, rejects, sign_json, token_sender};
 use serde_json::{Value, json};
 use tester_worker::domain::job::Role;
 use tester_worker::domain::limits::{Limits, LimitsPatch};
 use tester_worker::domain::reason::{DeadReason, RejectReason};
 use tester_worker::protocol::admission::{PropertiesView, Refusal};
-
-/// What becomes of a job that the shared token signed.
-#[track_caller]
-fn rejects(claims: &Value, reason: RejectReason) {
-    assert_eq!(reject_reason(&token_sender(), claims), reason, "{}", support::shown(claims));
-}
 
 #[track_caller]
 fn dies(claims: &Value, reason: DeadReason) {
@@ -219,29 +213,6 @@ fn a_payload_that_is_no_json_is_unreadable() {
 }
 
 #[test]
-fn times_hold_with_five_seconds_of_leeway_and_no_more() {
-    let at = |field: &'static str, seconds: u64| edit(|job| job[field] = json!(seconds));
-    rejects(&at("exp", NOW - 5), RejectReason::Expired);
-    rejects(&at("exp", NOW - 1000), RejectReason::Expired);
-    rejects(&at("nbf", NOW + 6), RejectReason::NotYetValid);
-    rejects(&at("iat", NOW + 6), RejectReason::NotYetValid);
-    let sender = token_sender();
-    for good in [at("exp", NOW - 4), at("nbf", NOW + 5), at("iat", NOW + 5)] {
-        assert!(sender.admit(&sign_json(&sender.key, &good), PropertiesView::default(), NOW).is_ok(), "{good}");
-    }
-}
-
-#[test]
-fn a_job_may_not_live_or_run_longer_than_allowed() {
-    rejects(&edit(|job| job["exp"] = json!(NOW + 86_401)), RejectReason::DeadlineTooLong);
-    let mut sender = token_sender();
-    sender.settings.lifetimes.consumer_timeout_seconds = 130;
-    assert!(sender.admit(&sign_json(&sender.key, &claims()), PropertiesView::default(), NOW).is_ok());
-    sender.settings.lifetimes.consumer_timeout_seconds = 129;
-    assert_eq!(reject_reason(&sender, &claims()), RejectReason::DeadlineTooLong);
-}
-
-#[test]
 fn properties_may_repeat_claims_and_never_contradict_them() {
     let sender = token_sender();
     let body = sign_json(&sender.key, &claims());
@@ -271,46 +242,6 @@ fn direct_reply_to_is_answered_at_the_address_that_the_broker_made() {
         let refusal = admit(reply_to).unwrap_err();
         assert!(matches!(refusal, Refusal::Dead { reason: DeadReason::Unreadable, .. }), "{refusal:?}");
     }
-}
-
-#[test]
-fn profiles_are_known_and_the_keys_to_use() {
-    rejects(&edit(|job| job["profile"] = json!("cobol")), RejectReason::UnknownProfile);
-    let mut sender = token_sender();
-    sender.policy(Some(&["pytest"]), None, LimitsPatch::default());
-    assert_eq!(reject_reason(&sender, &claims()), RejectReason::OverPolicy);
-}
-
-#[test]
-fn limits_that_are_no_limits_are_refused() {
-    for limits in [
-        json!({ "wall_seconds": 0 }),
-        json!({ "wall_seconds": -1 }),
-        json!({ "wall_seconds": "5" }),
-        json!({ "wall_seconds": null }),
-        json!({ "memory_bytes": 1.5 }),
-        json!({ "memory_bytes": 1e300 }),
-        json!({ "processes": true }),
-        json!({ "walls": 5 }),
-        json!({ "": 5 }),
-    ] {
-        rejects(&edit(|job| job["limits"] = limits.clone()), RejectReason::BadLimit);
-        rejects(&edit(|job| job["cases"] = json!([{ "name": "1", "limits": limits }])), RejectReason::BadLimit);
-    }
-}
-
-#[test]
-fn limits_above_the_profiles_and_the_keys_maxima_are_over_policy() {
-    // The profile `python` allows 60 s of wall time and names no maximum for processes.
-    let wanted = |limits: Value| edit(|job| job["limits"] = limits);
-    rejects(&wanted(json!({ "wall_seconds": 60.5 })), RejectReason::OverPolicy);
-    rejects(&wanted(json!({ "processes": 51 })), RejectReason::OverPolicy);
-    let mut sender = token_sender();
-    let good = wanted(json!({ "wall_seconds": 60, "processes": 1 }));
-    assert!(sender.admit(&sign_json(&sender.key, &good), PropertiesView::default(), NOW).is_ok());
-    sender.policy(None, None, LimitsPatch { wall_seconds: Some(30.0), ..LimitsPatch::default() });
-    assert_eq!(reject_reason(&sender, &good), RejectReason::OverPolicy);
-    assert!(sender.admit(&sign_json(&sender.key, &claims()), PropertiesView::default(), NOW).is_ok());
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! What the tests share: a sender, a worker's admission, and a small good job.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,13 +10,18 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tester_worker::domain::job::Job;
+use tester_worker::domain::content::Content;
+use tester_worker::domain::evidence::{EndedBy, Evidence, MemoryPeakSource, Usage};
+use tester_worker::domain::job::{Job, JobDigest, JobKey};
 use tester_worker::domain::limits::LimitsPatch;
+use tester_worker::domain::outcome::{Isolation, Outcome, Output, RunRecord, Timings};
 use tester_worker::domain::path::PathBounds;
 use tester_worker::domain::reason::{DeadReason, RejectReason};
+use tester_worker::domain::verdict::Status;
 use tester_worker::protocol::admission::{Admission, Bounds, PropertiesView, Refusal, Settings};
 use tester_worker::protocol::keys::KeyRing;
 use tester_worker::protocol::policy::{KeyRules, Lifetimes, ProfileRules};
+use tester_worker::protocol::signing::SigningKey;
 use tester_worker::protocol::verified::Verified;
 
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -45,7 +51,7 @@ pub(crate) fn shown(claims: &Value) -> String {
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    JobDigest(Sha256::digest(bytes).into()).to_string()
 }
 
 /// A compact JWS, made here and not by the code under test.
@@ -137,4 +143,57 @@ pub(crate) fn dead_reason(sender: &Sender, claims: &Value) -> DeadReason {
         Refusal::Dead { reason, .. } => reason,
         rejected @ Refusal::Rejected { .. } => panic!("{rejected:?}: {}", shown(claims)),
     }
+}
+
+/// A job that the shared token signed is rejected for this reason.
+#[track_caller]
+pub(crate) fn rejects(claims: &Value, reason: RejectReason) {
+    assert_eq!(reject_reason(&token_sender(), claims), reason, "{}", shown(claims));
+}
+
+/// The worker's answer to the small good job: what a run that went well says.
+pub(crate) fn outcome() -> Outcome {
+    let mut run = RunRecord::not_run(Status::Ok, None, String::new());
+    run.message = None;
+    run.exit_code = Some(0);
+    run.stdout = Output { content: Content::from("1\n"), bytes_total: 2, truncated: false };
+    run.usage = Some(Usage { wall_seconds: 0.5, cpu_seconds: 0.25, memory_peak_bytes: 4096 });
+    run.evidence = Some(Evidence {
+        ended_by: EndedBy::Program,
+        oom_kills: 0,
+        pids_limit_hits: 0,
+        cpu_throttled_seconds: 0.0,
+        processes_killed: 0,
+        kill_seconds: 0.0,
+        runner_lost: false,
+        memory_peak_source: MemoryPeakSource::Cgroup,
+    });
+    Outcome {
+        run,
+        timings: Timings::default(),
+        compile: None,
+        cases: Vec::new(),
+        tests: Vec::new(),
+        tests_complete: None,
+        tests_trust: None,
+        artifacts: Vec::new(),
+        artifacts_refused: Vec::new(),
+        profile: Some("python".to_owned()),
+        image_digest: Some("sha256:00".to_owned()),
+        isolation: Some(Isolation::Fresh),
+        worker: "worker-1".to_owned(),
+        attempt: 1,
+    }
+}
+
+pub(crate) fn job_key() -> JobKey {
+    JobKey { issuer: ISSUER.to_owned(), id: "6f2f6a0e-0000-4000-8000-000000000001".parse().unwrap() }
+}
+
+pub(crate) fn shared_key() -> SigningKey {
+    SigningKey::from_token(&SecretString::from(TOKEN)).unwrap()
+}
+
+pub(crate) fn shared_ring() -> KeyRing {
+    KeyRing::from_token(&SecretString::from(TOKEN)).unwrap()
 }

@@ -60,8 +60,9 @@ fn parse_key(entry: Json, default_direction: Direction) -> Result<VerifyingKey, 
     };
     let issuer = if members.contains_key("tester:iss") { Some(take_name(&mut members, "tester:iss")?) } else { None };
     let kid = take_name(&mut members, "kid")?;
-    let kind = (take_name(&mut members, "kty")?, Algorithm::parse(&take_name(&mut members, "alg")?));
-    let material = match (kind.0.as_str(), kind.1) {
+    let key_type = take_name(&mut members, "kty")?;
+    let algorithm = Algorithm::parse(&take_name(&mut members, "alg")?);
+    let material = match (key_type.as_str(), algorithm) {
         ("OKP", Some(Algorithm::EdDsa)) => public_key(&mut members)?,
         ("oct", Some(Algorithm::Hs256)) => secret(&mut members)?,
         _ => return Err(KeyProblem::Kind),

@@ -36,15 +36,15 @@ pub(super) fn cut_to(
         Ok(json_len(&apply(claims, keep, note))? <= payload_bytes_max)
     };
     let all_tests = claims.outcome.tests.len();
-    let none = Keep { cap: 0, tests: 0, lists: false };
+    let least = Keep { cap: 0, tests: 0, lists: false };
     let keep = if fits(Keep { cap: 0, tests: all_tests, lists: true })? {
         let cap = largest(payload_bytes_max, |cap| fits(Keep { cap, tests: all_tests, lists: true }))?;
         Keep { cap, tests: all_tests, lists: true }
-    } else if fits(Keep { lists: true, ..none })? {
-        let tests = largest(all_tests, |tests| fits(Keep { tests, lists: true, ..none }))?;
+    } else if fits(Keep { lists: true, ..least })? {
+        let tests = largest(all_tests, |tests| fits(Keep { tests, lists: true, ..least }))?;
         Keep { cap: 0, tests, lists: true }
-    } else if fits(none)? {
-        none
+    } else if fits(least)? {
+        least
     } else {
         return Ok(None);
     };
@@ -119,16 +119,21 @@ fn cut_output(output: &mut Output, cap: usize) {
     }
     let bytes = output.content.as_bytes();
     // Text stays text: half a character at the end would turn all of it into base64.
-    let at = std::str::from_utf8(bytes).map_or(cap, |text| text.floor_char_boundary(cap));
+    let at = std::str::from_utf8(bytes).map_or(cap, |text| char_boundary(text, cap));
     output.content = Content::new(bytes.get(..at).unwrap_or_default().to_vec());
     output.truncated = true;
 }
 
 fn cut_text(text: &mut String, cap: usize) {
     if text.len() > cap.max(CUT_MARK.len()) {
-        text.truncate(text.floor_char_boundary(cap.saturating_sub(CUT_MARK.len())));
+        text.truncate(char_boundary(text, cap.saturating_sub(CUT_MARK.len())));
         text.push_str(CUT_MARK);
     }
+}
+
+/// The last place at or before `at` where no character is torn.
+fn char_boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|place| text.is_char_boundary(*place)).unwrap_or(0)
 }
 
 /// The length of the JSON, without making it.
