@@ -74,7 +74,9 @@ impl Findings {
                 continue;
             };
             let default = defaults.get(key);
-            if let Some(json) = self.value(shape, &path, value, default.unwrap_or(&Json::Null)).or_else(|| default.cloned()) {
+            if let Some(json) =
+                self.value(shape, &path, value, default.unwrap_or(&Json::Null)).or_else(|| default.cloned())
+            {
                 kept.insert(key.clone(), json);
             }
         }
@@ -91,9 +93,7 @@ impl Findings {
         self.note_source(path, value);
         let json = match (shape, &value.kind) {
             (Shape::Text, ValueKind::String(text)) => Some(Json::from(text.as_str())),
-            (Shape::Choice(words), ValueKind::String(text)) => {
-                words.contains(text).then(|| Json::from(text.as_str()))
-            }
+            (Shape::Choice(words), ValueKind::String(text)) => words.contains(text).then(|| Json::from(text.as_str())),
             (Shape::Whole(most), ValueKind::I64(number)) => {
                 u64::try_from(*number).ok().filter(|number| number <= most).map(Json::from)
             }

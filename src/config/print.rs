@@ -79,9 +79,10 @@ impl Printer<'_> {
         for (key, value) in &values {
             let full = join(path, key);
             let below = |other: &&String| other.strip_prefix(&full).is_some_and(|rest| rest.starts_with('.'));
-            let source = self.sources.get(&full).or_else(|| {
-                self.sources.keys().find(below).and_then(|key| self.sources.get(key))
-            });
+            let source = self
+                .sources
+                .get(&full)
+                .or_else(|| self.sources.keys().find(below).and_then(|key| self.sources.get(key)));
             let comment = source.map_or_else(String::new, |source| format!("  # from {source}"));
             self.line(&format!("{} = {}{comment}", join("", key), inline(value)));
         }

@@ -85,7 +85,8 @@ fn broker(broker: &Broker, problems: &mut Vec<Problem>) {
         }
     }
     if broker.heartbeat_seconds < 2 {
-        let message = format!("is {}, but must be 2 or more: a silent peer is given up after two", broker.heartbeat_seconds);
+        let message =
+            format!("is {}, but must be 2 or more: a silent peer is given up after two", broker.heartbeat_seconds);
         problems.push(Problem::new("broker.heartbeat_seconds", message));
     }
     if broker.classes.is_empty() {

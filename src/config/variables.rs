@@ -65,9 +65,8 @@ impl<'a> Reader<'a> {
 
     fn set(&mut self, name: &str, path: &[String], value: Value) {
         if let Some(other) = self.seen.insert(path.to_vec(), name.to_owned()) {
-            self.problems.push(
-                Problem::new(name, format!("`{other}` sets the same key")).hint("set only one of the two"),
-            );
+            self.problems
+                .push(Problem::new(name, format!("`{other}` sets the same key")).hint("set only one of the two"));
         }
         self.layer.insert(path, value);
     }
@@ -95,8 +94,7 @@ impl<'a> Reader<'a> {
                     return Ok((path, inner));
                 }
                 Shape::Map(inner) => {
-                    let part =
-                        parts.next().filter(|part| !part.is_empty()).ok_or_else(|| not_a_value(name, shape))?;
+                    let part = parts.next().filter(|part| !part.is_empty()).ok_or_else(|| not_a_value(name, shape))?;
                     let key = existing(at, part).unwrap_or_else(|| part.to_lowercase());
                     at = child(at, &key);
                     path.push(key);

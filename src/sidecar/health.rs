@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn somebody_else_is_recognised() {
-        for other in [&b"SSH-2.0\r\n\r\n"[..], b"HTTP/1.1 200 OK\r\n\r\n<html>", b"HTTP/1.1 200 OK\r\n\r\n{}", b"\xff"] {
+        for other in [&b"SSH-2.0\r\n\r\n"[..], b"HTTP/1.1 200 OK\r\n\r\n<html>", b"HTTP/1.1 200 OK\r\n\r\n{}", b"\xff"]
+        {
             assert_eq!(read(other), None);
         }
     }

@@ -54,7 +54,8 @@ pub fn markdown(metrics: &Metrics) -> String {
         }
     }
     text.push_str("\n## Label values\n\n| label | of | values |\n|---|---|---|\n");
-    for (label, lists) in values.iter().filter(|(label, _)| !["profile", "class", "version"].contains(&label.as_str())) {
+    for (label, lists) in values.iter().filter(|(label, _)| !["profile", "class", "version"].contains(&label.as_str()))
+    {
         for (list, name) in lists {
             push(&mut text, format_args!("| `{label}` | `{name}` | `{list}` |\n"));
         }
@@ -99,7 +100,8 @@ mod tests {
 
     #[test]
     fn a_page_is_read_into_names_kinds_and_labels() {
-        let page = "# HELP a_b What it is.\n# TYPE a_b counter\na_b_total{x=\"1\",y=\"z\"} 0\na_b_total{x=\"2\",y=\"z\"} 0\n";
+        let page =
+            "# HELP a_b What it is.\n# TYPE a_b counter\na_b_total{x=\"1\",y=\"z\"} 0\na_b_total{x=\"2\",y=\"z\"} 0\n";
         let families = describe(page);
         let family = &families["a_b"];
         assert_eq!((family.kind.as_str(), family.help.as_str()), ("counter", "What it is"));
