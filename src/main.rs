@@ -1,3 +1,7 @@
 //! The one binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tester_worker::cli::run(std::env::args_os())
+}

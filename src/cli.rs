@@ -1,0 +1,54 @@
+//! The commands. Data goes to stdout, everything else to stderr; an error says what happened, to what, and what to do.
+
+pub mod args;
+mod config;
+pub mod failure;
+pub mod files;
+mod health;
+pub mod keys;
+pub mod output;
+pub mod reference;
+pub mod render;
+pub mod status;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::config::{ConfigError, Loaded};
+use args::{Cli, Command};
+use failure::Failure;
+
+/// Parses a command line, runs its command, and says how the process should exit.
+pub fn run<I, T>(arguments: I) -> ExitCode
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString> + Clone,
+{
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return failure::usage(&error),
+    };
+    dispatch(&cli).unwrap_or_else(|failure| failure.report())
+}
+
+fn dispatch(cli: &Cli) -> Result<ExitCode, Failure> {
+    let file = cli.config.as_deref();
+    match &cli.command {
+        Command::Config(command) => config::run(*command, file),
+        Command::Health(options) => health::run(&load(file)?, *options),
+        Command::Keys(_)
+        | Command::Serve
+        | Command::Exec(_)
+        | Command::Submit(_)
+        | Command::Doctor(_)
+        | Command::Dead(_) => Err(Failure::usage(anyhow::anyhow!("this build has no such command"))),
+    }
+}
+
+/// Loads the configuration for a command.
+fn load(file: Option<&Path>) -> Result<Loaded, ConfigError> {
+    crate::config::load(file)
+}
