@@ -4,6 +4,7 @@
 //! Imports go one way: `domain <- protocol <- ports <- {pipeline, broker, sandbox, sidecar} <- app`. `config` and
 //! `telemetry` are leaves that know `domain` only. `tests/architecture.rs` holds the arrows.
 
+pub mod broker;
 pub mod config;
 pub mod domain;
 pub mod ports;
