@@ -1,0 +1,9 @@
+//! The broker adapter against a real RabbitMQ: `TESTER_WORKER_TEST_AMQP_URL` names it, and
+//! `TESTER_WORKER_TEST_RABBITMQCTL` a program that runs `rabbitmqctl` on its node.
+
+#[cfg(test)]
+#[path = "broker/deliver.rs"]
+mod deliver;
+#[cfg(test)]
+#[path = "support/broker.rs"]
+mod support;
