@@ -42,6 +42,7 @@ pub use self::publisher::BrokerPublisher;
 pub use self::settings::{Settings, Timeouts};
 
 use self::connection::Brokers;
+use self::consumer::Consuming;
 use self::supervisor::Supervisor;
 
 /// Whether the worker wants deliveries.
@@ -61,6 +62,8 @@ pub enum Gate {
 pub struct Parts<'a> {
     /// Whether deliveries are wanted. A dropped sender leaves the gate as it was.
     pub gate: watch::Receiver<Gate>,
+    /// Told whether the broker may send deliveries. A message that is given back while it may comes straight back.
+    pub consuming: watch::Sender<bool>,
     /// Where deliveries go; bounded by classes times slots ([`Settings::deliveries_max`]).
     pub deliveries: mpsc::Sender<Delivered>,
     /// Where readiness is told.
@@ -85,7 +88,7 @@ impl Broker {
     /// # Errors
     /// A URL that is none, or no URL at all.
     pub fn start(settings: Settings, parts: Parts<'_>) -> Result<BrokerPublisher, BrokerError> {
-        let Parts { gate, deliveries, conditions, events, cancel, tasks } = parts;
+        let Parts { gate, consuming, deliveries, conditions, events, cancel, tasks } = parts;
         let settings = Arc::new(settings);
         let consume = Supervisor {
             role: Role::Consume,
@@ -104,7 +107,7 @@ impl Broker {
             cancel,
         };
         let (links, publisher) = BrokerPublisher::new(settings);
-        tasks.spawn(supervisor::consume(consume, gate, deliveries));
+        tasks.spawn(supervisor::consume(consume, Consuming { gate, deliveries, consuming }));
         tasks.spawn(supervisor::publish(publish, links));
         Ok(publisher)
     }

@@ -5,8 +5,8 @@
 //! `telemetry` are leaves that know `domain` only. `tests/architecture.rs` holds the arrows.
 
 pub mod app;
-pub mod cli;
 pub mod broker;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod pipeline;

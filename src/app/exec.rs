@@ -24,6 +24,7 @@ use crate::protocol::keys::KeyRing;
 use crate::protocol::result::ResultClaims;
 use crate::protocol::signing::SigningKey;
 use crate::sandbox::Sandboxes;
+use crate::telemetry::metrics::Metrics;
 
 /// The `iss` of a job that was never sent.
 const ISSUER: &str = "exec";
@@ -74,7 +75,7 @@ pub async fn run(config: &Config, draft: JobDraft, cancel: CancellationToken) ->
     for profile in config.profiles.values_mut() {
         profile.warm = 1;
     }
-    let sandboxes = Sandboxes::start(&config, &config.worker.id, &epoch, &Conditions::default());
+    let sandboxes = Sandboxes::start(&config, &epoch, &Conditions::default(), &Metrics::new(&config));
     let ran = run_in(&config, &sandboxes, draft, cancel).await;
     sandboxes.stop(STOP_LIMIT).await;
     ran

@@ -22,6 +22,8 @@ use crate::ports::messages::Delivered;
 pub(super) struct Consuming {
     pub(super) gate: watch::Receiver<Gate>,
     pub(super) deliveries: mpsc::Sender<Delivered>,
+    /// Whether the broker may send deliveries: whoever drains waits until it may not.
+    pub(super) consuming: watch::Sender<bool>,
 }
 
 impl Session for Consuming {
@@ -31,11 +33,23 @@ impl Session for Consuming {
         // that starts after it, so each class has as many deliveries as there are slots.
         let qos = channel.basic_qos(supervisor.settings.prefetch(), BasicQosOptions { global: false });
         link.call("set the prefetch", qos).await?;
-        let mut consumers = Consumers { supervisor, link, channel, tags: Vec::new(), streams: SelectAll::new() };
+        let mut consumers = Consumers {
+            supervisor,
+            link,
+            channel,
+            tags: Vec::new(),
+            streams: SelectAll::new(),
+            consuming: self.consuming.clone(),
+        };
         supervisor.events.connected(supervisor.role);
         let wanted = *self.gate.borrow_and_update();
-        consumers.follow(wanted).await?;
-        self.pump(&mut consumers, watch).await?;
+        let worked = async {
+            consumers.follow(wanted).await?;
+            self.pump(&mut consumers, watch).await
+        };
+        let worked = worked.await;
+        self.consuming.send_replace(false);
+        worked?;
         // The answer to this proves that the broker has read every acknowledgement before it.
         let goodbye = consumers.channel.close(200, "OK".into());
         link.call("close the consumers' channel", goodbye).await
@@ -107,6 +121,7 @@ struct Consumers<'a> {
     /// Tags of the consumers that are meant to run, with their queues.
     tags: Vec<(ShortString, String)>,
     streams: SelectAll<BoxStream<'static, Arrival>>,
+    consuming: watch::Sender<bool>,
 }
 
 impl Consumers<'_> {
@@ -114,6 +129,8 @@ impl Consumers<'_> {
     async fn follow(&mut self, gate: Gate) -> Result<(), BrokerError> {
         match gate {
             Gate::Open => {
+                // Before the first consumer: a delivery may come at once.
+                self.consuming.send_replace(true);
                 if self.tags.is_empty() {
                     for class in &self.supervisor.settings.classes {
                         self.consume(class).await?;
@@ -128,6 +145,7 @@ impl Consumers<'_> {
                     let cancel = self.channel.basic_cancel(tag, BasicCancelOptions { nowait: false });
                     self.link.call(&format!("stop consuming from `{queue}`"), cancel).await?;
                 }
+                self.consuming.send_replace(false);
             }
         }
         Ok(())

@@ -3,10 +3,8 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::Gate;
 use super::backoff::Backoff;
 use super::connection::{Brokers, Link, Watch, connection_name};
 use super::consumer::Consuming;
@@ -17,7 +15,6 @@ use super::publisher::{Links, Publishing};
 use super::settings::Settings;
 use super::topology::Topology;
 use crate::ports::conditions::Condition;
-use crate::ports::messages::Delivered;
 
 /// What a role does over one link.
 pub(super) trait Session: Send {
@@ -45,8 +42,8 @@ pub(super) struct Supervisor {
 }
 
 /// The consume role.
-pub(super) async fn consume(supervisor: Supervisor, gate: watch::Receiver<Gate>, deliveries: mpsc::Sender<Delivered>) {
-    supervisor.supervise(Consuming { gate, deliveries }).await;
+pub(super) async fn consume(supervisor: Supervisor, consuming: Consuming) {
+    supervisor.supervise(consuming).await;
 }
 
 /// The publish role.

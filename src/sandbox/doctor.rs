@@ -13,12 +13,14 @@ use super::runner_volume;
 use crate::config::model::Config;
 use crate::domain::limits::Limits;
 use crate::ports::diagnosis::Finding;
+use crate::telemetry::labels::DockerOperation;
+use crate::telemetry::metrics::Metrics;
 
 /// Looks at everything a sandbox needs. Makes one sandbox a profile and removes it again.
-pub async fn examine(config: &Config, worker_id: &str, epoch: &str) -> Vec<Finding> {
-    let engine = Engine::new(&config.docker);
+pub async fn examine(config: &Config, epoch: &str) -> Vec<Finding> {
+    let engine = Engine::new(&config.docker, Metrics::new(config));
     let mut findings = Vec::new();
-    let version = engine.call("say its version", |docker| async move { docker.version().await }).await;
+    let version = engine.call(DockerOperation::Ping, |docker| async move { docker.version().await }).await;
     match version {
         Ok(version) => {
             let text = format!(
@@ -37,7 +39,7 @@ pub async fn examine(config: &Config, worker_id: &str, epoch: &str) -> Vec<Findi
     }
     findings.push(host(&engine).await);
     let tasks = TaskTracker::new();
-    let maker = Maker::new(engine, worker_id, epoch, &config.docker.runtime, tasks);
+    let maker = Maker::new(engine, &config.worker.id, epoch, &config.docker.runtime, tasks);
     for (name, profile) in &config.profiles {
         let limits = Limits::default().overlaid(&profile.limits);
         let name = format!("profile {name}");
@@ -50,7 +52,7 @@ pub async fn examine(config: &Config, worker_id: &str, epoch: &str) -> Vec<Findi
 }
 
 async fn host(engine: &Engine) -> Finding {
-    match engine.call("describe its host", |docker| async move { docker.info().await }).await {
+    match engine.call(DockerOperation::Ping, |docker| async move { docker.info().await }).await {
         Err(error) => Finding::bad("host", error.to_string(), "look at the daemon's log (journalctl -u docker)"),
         Ok(info) => {
             let cgroup = info.cgroup_version.map_or_else(|| "unknown".to_owned(), |version| format!("v{version}"));

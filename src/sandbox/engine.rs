@@ -6,6 +6,8 @@ use bollard::Docker;
 use bollard::errors::Error as BollardError;
 
 use crate::config::model;
+use crate::telemetry::labels::DockerOperation;
+use crate::telemetry::metrics::Metrics;
 
 /// A call to Docker that did not work.
 #[derive(Debug, thiserror::Error)]
@@ -91,13 +93,19 @@ impl DockerError {
 /// missing at start may be there now.
 #[derive(Debug, Clone)]
 pub(super) struct Engine {
+    metrics: Metrics,
     host: String,
     timeout: Duration,
 }
 
 impl Engine {
-    pub(super) fn new(settings: &model::Docker) -> Self {
-        Self { host: settings.host.clone(), timeout: Duration::from_secs(settings.timeout_seconds) }
+    pub(super) fn new(settings: &model::Docker, metrics: Metrics) -> Self {
+        Self { metrics, host: settings.host.clone(), timeout: Duration::from_secs(settings.timeout_seconds) }
+    }
+
+    /// Where calls are counted.
+    pub(super) const fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Makes one call.
@@ -106,9 +114,23 @@ impl Engine {
     /// Dropping the future leaves it unknown whether Docker did it; whoever creates something names and labels it first.
     pub(super) async fn call<T, F>(
         &self,
-        attempt: &'static str,
+        operation: DockerOperation,
         call: impl FnOnce(Docker) -> F,
     ) -> Result<T, DockerError>
+    where
+        F: Future<Output = Result<T, BollardError>>,
+    {
+        let answer = self.ask(phrase(operation), call).await;
+        if let Err(error) = &answer
+            && !error.is_not_found()
+            && !error.is_conflict()
+        {
+            self.metrics.docker_error(operation);
+        }
+        answer
+    }
+
+    async fn ask<T, F>(&self, attempt: &'static str, call: impl FnOnce(Docker) -> F) -> Result<T, DockerError>
     where
         F: Future<Output = Result<T, BollardError>>,
     {
@@ -135,5 +157,23 @@ impl Engine {
             return self.timed_out(attempt);
         }
         DockerError::Unreachable { host: self.host.clone(), attempt, source: Box::new(source) }
+    }
+}
+
+/// What Docker was asked to do, in words that follow "to".
+const fn phrase(operation: DockerOperation) -> &'static str {
+    match operation {
+        DockerOperation::Ping => "describe itself",
+        DockerOperation::InspectImage => "inspect the sandbox image",
+        DockerOperation::Volume => "look after the runner volume",
+        DockerOperation::Create => "create a sandbox",
+        DockerOperation::Upload => "fill the runner volume",
+        DockerOperation::Attach => "attach to a sandbox",
+        DockerOperation::Start => "start a sandbox",
+        DockerOperation::Update => "set the limits of a sandbox",
+        DockerOperation::Inspect => "inspect a sandbox",
+        DockerOperation::Kill => "kill a sandbox",
+        DockerOperation::Remove => "remove a sandbox",
+        DockerOperation::List => "list what workers left",
     }
 }

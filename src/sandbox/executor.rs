@@ -30,6 +30,8 @@ use crate::domain::outcome::Isolation;
 use crate::ports::conditions::Conditions;
 use crate::ports::execution::{Execution, ExecutionFault, Executor};
 use crate::protocol::verified::Verified;
+use crate::telemetry::labels::DockerOperation;
+use crate::telemetry::metrics::Metrics;
 
 /// How often what dead workers left is looked for.
 const SWEEP_PERIOD: Duration = Duration::from_mins(1);
@@ -39,36 +41,52 @@ const SWEEP_PERIOD: Duration = Duration::from_mins(1);
 pub struct Sandboxes {
     pools: Arc<BTreeMap<String, (Profile, Arc<ProfilePool>)>>,
     shared: Shared,
+    fillers: Phase,
+    reaper: Phase,
+}
+
+/// Tasks that are stopped and waited for together.
+#[derive(Debug, Clone, Default)]
+struct Phase {
     stop: CancellationToken,
     tasks: TaskTracker,
+}
+
+impl Phase {
+    async fn end(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
 }
 
 impl Sandboxes {
     /// Starts the pools. They fill in the background; `conditions` say when they are warm.
     ///
-    /// `worker_id` and `epoch` name and label everything that is made.
-    pub fn start(config: &Config, worker_id: &str, epoch: &str, conditions: &Conditions) -> Self {
-        let tasks = TaskTracker::new();
-        let maker =
-            Arc::new(Maker::new(Engine::new(&config.docker), worker_id, epoch, &config.docker.runtime, tasks.clone()));
+    /// The worker's id and `epoch` name and label everything that is made.
+    pub fn start(config: &Config, epoch: &str, conditions: &Conditions, metrics: &Metrics) -> Self {
+        let engine = Engine::new(&config.docker, metrics.clone());
+        let maker = Maker::new(engine, &config.worker.id, epoch, &config.docker.runtime, TaskTracker::new());
+        let maker = Arc::new(maker);
+        let (fillers, reaper) = (Phase::default(), Phase::default());
         let shared = Shared {
-            reaper: Reaper::start(Arc::clone(&maker)),
+            reaper: Reaper::start(Arc::clone(&maker), &reaper.tasks, reaper.stop.clone()),
             maker,
+            metrics: metrics.clone(),
             creations: Arc::new(Semaphore::new(config.pool.create_parallel_max)),
             health: Arc::new(Health::new(conditions, config.profiles.keys())),
             runner_volume_ensured: Arc::new(tokio::sync::Mutex::new(false)),
         };
-        let stop = CancellationToken::new();
         let mut pools = BTreeMap::new();
         for (name, profile) in &config.profiles {
             let limits = crate::domain::limits::Limits::default().overlaid(&profile.limits);
             let sizes = (profile.warm, config.worker.slots);
             let pool = Arc::new(ProfilePool::new(name, &profile.image, Blueprint::new(&limits), sizes, shared.clone()));
-            tasks.spawn(Arc::clone(&pool).run_filler(stop.clone()));
+            fillers.tasks.spawn(Arc::clone(&pool).run_filler(fillers.stop.clone()));
             pools.insert(name.clone(), (profile.clone(), pool));
         }
-        tasks.spawn(sweep_leftovers(Arc::clone(&shared.maker), stop.clone()));
-        Self { pools: Arc::new(pools), shared, stop, tasks }
+        fillers.tasks.spawn(sweep_leftovers(Arc::clone(&shared.maker), fillers.stop.clone()));
+        Self { pools: Arc::new(pools), shared, fillers, reaper }
     }
 
     /// Whether Docker answers: while it does not, no job should be taken.
@@ -97,17 +115,15 @@ impl Sandboxes {
     ///
     /// Call it when no job runs any more: a job that does loses its sandbox.
     pub async fn stop(self, limit: Duration) {
-        let Self { pools, shared, stop, tasks } = self;
-        let maker = Arc::clone(&shared.maker);
-        stop.cancel();
-        tasks.close();
-        // The reaper ends when the last handle to it is gone.
-        drop(pools);
-        drop(shared);
-        if tokio::time::timeout(limit, tasks.wait()).await.is_err() {
+        // The fillers first: as they end they post what is idle or half made. Then the reaper, once it is done with that.
+        let both = async {
+            self.fillers.end().await;
+            self.reaper.end().await;
+        };
+        if tokio::time::timeout(limit, both).await.is_err() {
             tracing::warn!("some sandboxes could not be removed in time; the next start finds them");
         }
-        if let Err(error) = leftovers::sweep_volumes(&maker, true).await {
+        if let Err(error) = leftovers::sweep_volumes(&self.shared.maker, true).await {
             tracing::warn!("the runner volume stays: {error}");
         }
     }
@@ -140,16 +156,14 @@ impl Sandboxes {
             ..ContainerUpdateBody::default()
         };
         let engine = &self.shared.maker.engine;
-        engine
-            .call("set the limits of a sandbox", |docker| async move { docker.update_container(name, body).await })
-            .await
+        engine.call(DockerOperation::Update, |docker| async move { docker.update_container(name, body).await }).await
     }
 
     /// Whether Docker says that the kernel killed something in the container for memory.
     async fn container_oom(&self, name: &str) -> Result<bool, DockerError> {
         let engine = &self.shared.maker.engine;
         let inspected = engine
-            .call("inspect a sandbox", |docker| async move {
+            .call(DockerOperation::Inspect, |docker| async move {
                 docker.inspect_container(name, None::<InspectContainerOptions>).await
             })
             .await?;
@@ -220,6 +234,7 @@ impl Executor for Sandboxes {
         let asked_at = Instant::now();
         let mut lease = self.lease(pool, Blueprint::new(&job.limits)).await?;
         let leased_at = Instant::now();
+        self.shared.metrics.lease_waited(&job.profile, leased_at.duration_since(asked_at));
         let sandbox = lease.sandbox().ok_or_else(|| sandbox_fault("the lease is empty", false))?;
         let uid = plan::random_uid().map_err(|error| sandbox_fault(&error.to_string(), false))?;
         let plan = plan::plan(job, profile, &sandbox.image.env, uid)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::engine::{DockerError, Engine};
+use crate::telemetry::labels::DockerOperation;
 
 /// An image as it was found: pinned by its id, so that a tag that moves changes no sandbox halfway.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub(super) struct ImageFacts {
 /// Looks at an image.
 pub(super) async fn inspect(engine: &Engine, image: &str) -> Result<ImageFacts, DockerError> {
     let found =
-        engine.call("inspect the sandbox image", |docker| async move { docker.inspect_image(image).await }).await;
+        engine.call(DockerOperation::InspectImage, |docker| async move { docker.inspect_image(image).await }).await;
     let found = match found {
         Err(error) if error.is_not_found() => return Err(DockerError::ImageNotFound { image: image.to_owned() }),
         other => other?,

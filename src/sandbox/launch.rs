@@ -19,6 +19,7 @@ use super::engine::{DockerError, Engine};
 use super::hardening::{self, Surroundings};
 use super::image::ImageFacts;
 use super::link::{self, Link};
+use crate::telemetry::labels::DockerOperation;
 
 /// How long a runner may take from the container's start to its first word. Generous: an emulated host takes seconds.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -102,17 +103,19 @@ impl Maker {
         let body = hardening::container(&print, around);
         let options = CreateContainerOptionsBuilder::default().name(name).build();
         self.engine
-            .call("create a sandbox", |docker| async move { docker.create_container(Some(options), body).await })
+            .call(DockerOperation::Create, |docker| async move { docker.create_container(Some(options), body).await })
             .await?;
         // Attached before it starts, so that nothing it says is missed.
         let options =
             AttachContainerOptionsBuilder::default().stream(true).stdin(true).stdout(true).stderr(true).build();
         let attached = self
             .engine
-            .call("attach to a sandbox", |docker| async move { docker.attach_container(name, Some(options)).await })
+            .call(DockerOperation::Attach, |docker| async move { docker.attach_container(name, Some(options)).await })
             .await?;
         let mut link = link::link(attached, &self.tasks, Arc::clone(&pool_changed));
-        self.engine.call("start a sandbox", |docker| async move { docker.start_container(name, None).await }).await?;
+        self.engine
+            .call(DockerOperation::Start, |docker| async move { docker.start_container(name, None).await })
+            .await?;
         let ready = await_ready(&mut link).await?;
         Ok(Sandbox { name: name.to_owned(), image, link, missing_evidence: ready.missing, pool_changed })
     }
@@ -122,7 +125,7 @@ impl Maker {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         let removed = self
             .engine
-            .call("remove a sandbox", |docker| async move { docker.remove_container(name, Some(options)).await })
+            .call(DockerOperation::Remove, |docker| async move { docker.remove_container(name, Some(options)).await })
             .await;
         match removed {
             Err(error) if error.is_not_found() || error.is_conflict() => Ok(()),

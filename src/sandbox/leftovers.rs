@@ -11,6 +11,7 @@ use bollard::query_parameters::{ListContainersOptionsBuilder, ListVolumesOptions
 use super::engine::DockerError;
 use super::launch::{LABEL_EPOCH, LABEL_ID, Maker};
 use super::runner_volume::VOLUME_PREFIX;
+use crate::telemetry::labels::DockerOperation;
 
 /// A container that was created this long ago and never started belongs to nobody. In seconds.
 const NEVER_STARTED_SECONDS: i64 = 600;
@@ -21,7 +22,7 @@ pub(super) async fn sweep(maker: &Maker, now_unix_seconds: i64) -> Result<usize,
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
     let found = maker
         .engine
-        .call("list sandboxes", |docker| async move { docker.list_containers(Some(options)).await })
+        .call(DockerOperation::List, |docker| async move { docker.list_containers(Some(options)).await })
         .await?;
     let garbage: Vec<String> = found
         .iter()
@@ -39,8 +40,10 @@ pub(super) async fn sweep(maker: &Maker, now_unix_seconds: i64) -> Result<usize,
 pub(super) async fn sweep_volumes(maker: &Maker, own: bool) -> Result<(), DockerError> {
     let filters = HashMap::from([("label".to_owned(), vec![LABEL_ID.to_owned()])]);
     let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
-    let found =
-        maker.engine.call("list volumes", |docker| async move { docker.list_volumes(Some(options)).await }).await?;
+    let found = maker
+        .engine
+        .call(DockerOperation::List, |docker| async move { docker.list_volumes(Some(options)).await })
+        .await?;
     for volume in found.volumes.unwrap_or_default() {
         let ours = volume.name == maker.runner_volume;
         if !volume.name.starts_with(VOLUME_PREFIX) || (ours && !own) {
@@ -49,7 +52,7 @@ pub(super) async fn sweep_volumes(maker: &Maker, own: bool) -> Result<(), Docker
         let name = volume.name.as_str();
         let removed = maker
             .engine
-            .call("remove a runner volume", |docker| async move {
+            .call(DockerOperation::Volume, |docker| async move {
                 docker.remove_volume(name, None::<RemoveVolumeOptions>).await
             })
             .await;

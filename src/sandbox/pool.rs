@@ -25,6 +25,8 @@ use super::image::{self, ImageFacts};
 use super::launch::{Maker, Sandbox};
 use super::reaper::{Doomed, Reaper};
 use super::runner_volume;
+use crate::telemetry::labels::{ContainerEvent, PoolState};
+use crate::telemetry::metrics::Metrics;
 
 /// How long what is known of an image is believed: a rebuilt image is taken up by the next sandbox after that.
 const IMAGE_FACTS_AGE_MAX: Duration = Duration::from_secs(10);
@@ -40,6 +42,7 @@ pub(super) struct Shared {
     /// Creations at the same time, over all profiles.
     pub(super) creations: Arc<Semaphore>,
     pub(super) health: Arc<Health>,
+    pub(super) metrics: Metrics,
     pub(super) runner_volume_ensured: Arc<tokio::sync::Mutex<bool>>,
 }
 
@@ -160,6 +163,7 @@ impl ProfilePool {
                     creations.spawn(async move { pool.make(pool.blueprint).await });
                 }
             }
+            self.tell(creations.len());
             tokio::select! {
                 () = cancel.cancelled() => break,
                 () = self.changed.notified() => {}
@@ -212,6 +216,13 @@ impl ProfilePool {
         wanted.saturating_sub(status.available + creating).min(room)
     }
 
+    fn tell(&self, starting: usize) {
+        let (metrics, count) = (&self.shared.metrics, self.count());
+        metrics.pool(&self.profile, PoolState::Warm, count.warm);
+        metrics.pool(&self.profile, PoolState::Leased, count.leased);
+        metrics.pool(&self.profile, PoolState::Starting, starting);
+    }
+
     async fn make(&self, print: Blueprint) -> Result<Sandbox, DockerError> {
         // The semaphore is never closed.
         let _permit = self.shared.creations.acquire().await.ok();
@@ -219,13 +230,17 @@ impl ProfilePool {
         self.ensure_runner_volume(&facts.id).await?;
         let maker = &self.shared.maker;
         let mut named = Named { name: Some(maker.next_name()), reaper: &self.shared.reaper };
+        let began = Instant::now();
         let made = maker.make(named.name.as_deref().unwrap_or_default(), print, facts, Arc::clone(&self.changed)).await;
         match made {
             Ok(sandbox) => {
+                self.shared.metrics.container(ContainerEvent::Created);
+                self.shared.metrics.container_created_in(began.elapsed());
                 named.name = None;
                 Ok(sandbox)
             }
             Err(error) => {
+                self.shared.metrics.container(ContainerEvent::Failed);
                 // An image that was removed, or a volume that was, is looked at again by the next attempt.
                 *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 *self.shared.runner_volume_ensured.lock().await = false;

@@ -9,8 +9,11 @@ use std::time::Duration;
 use deadpool::unmanaged::Object;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::launch::{Maker, Sandbox};
+use crate::telemetry::labels::ContainerEvent;
 
 /// Removals at the same time. Each costs the daemon about as much as a creation.
 const PARALLEL_MAX: usize = 2;
@@ -36,12 +39,11 @@ pub(super) struct Reaper {
 }
 
 impl Reaper {
-    /// Starts the reaper. It ends when every handle is dropped and nothing is left to remove.
-    pub(super) fn start(maker: Arc<Maker>) -> Self {
+    /// Starts the reaper on `tasks`. After `close` it ends as soon as nothing is left to remove.
+    pub(super) fn start(maker: Arc<Maker>, tasks: &TaskTracker, close: CancellationToken) -> Self {
         // Unbounded, for `Drop` cannot wait; the pool bounds how many sandboxes there can be.
         let (doomed, queue) = mpsc::unbounded_channel();
-        let tasks = maker.tasks.clone();
-        tasks.spawn(work(maker, queue));
+        tasks.spawn(work(maker, queue, close));
         Self { doomed }
     }
 
@@ -53,11 +55,13 @@ impl Reaper {
     }
 }
 
-async fn work(maker: Arc<Maker>, mut queue: mpsc::UnboundedReceiver<Doomed>) {
+async fn work(maker: Arc<Maker>, mut queue: mpsc::UnboundedReceiver<Doomed>, close: CancellationToken) {
     let mut removals = JoinSet::new();
     let mut open = true;
     while open || !removals.is_empty() {
         tokio::select! {
+            // What was posted before is still received.
+            () = close.cancelled(), if !queue.is_closed() => queue.close(),
             next = queue.recv(), if open && removals.len() < PARALLEL_MAX => match next {
                 Some(doomed) => {
                     removals.spawn(remove(Arc::clone(&maker), doomed));
@@ -81,6 +85,7 @@ async fn remove(maker: Arc<Maker>, doomed: Doomed) {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(longest);
     }
+    maker.engine.metrics().container(ContainerEvent::Destroyed);
     if let Some(place) = doomed.place {
         let sandbox = Object::take(place);
         // The filler waits for room.

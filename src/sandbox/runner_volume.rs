@@ -15,6 +15,7 @@ use futures_util::TryStreamExt as _;
 use super::engine::DockerError;
 use super::hardening::RUNNER_MOUNT;
 use super::launch::Maker;
+use crate::telemetry::labels::DockerOperation;
 
 /// The runner, as build.rs made it.
 const RUNNER: &[u8] = include_bytes!(env!("TESTER_RUNNER_PATH"));
@@ -40,7 +41,7 @@ pub(super) async fn ensure(maker: &Maker, image_id: &str) -> Result<(), DockerEr
         labels: Some(maker.labels()),
         ..VolumeCreateRequest::default()
     };
-    maker.engine.call("create the runner volume", |docker| async move { docker.create_volume(request).await }).await?;
+    maker.engine.call(DockerOperation::Volume, |docker| async move { docker.create_volume(request).await }).await?;
     let name = maker.next_name();
     let filled = fill_and_verify(maker, &name, image_id).await;
     // Removed whatever came of it: the container was only a way in.
@@ -57,7 +58,7 @@ async fn fill_and_verify(maker: &Maker, name: &str, image_id: &str) -> Result<()
     let options = UploadToContainerOptionsBuilder::default().path(RUNNER_MOUNT).build();
     maker
         .engine
-        .call("fill the runner volume", |docker| async move {
+        .call(DockerOperation::Upload, |docker| async move {
             docker.upload_to_container(name, Some(options), bollard::body_full(archive)).await
         })
         .await?;
@@ -96,9 +97,7 @@ async fn create_filler(maker: &Maker, name: &str, image_id: &str) -> Result<(), 
     let options = CreateContainerOptionsBuilder::default().name(name).build();
     maker
         .engine
-        .call("create the container that fills the runner volume", |docker| async move {
-            docker.create_container(Some(options), body).await
-        })
+        .call(DockerOperation::Create, |docker| async move { docker.create_container(Some(options), body).await })
         .await?;
     Ok(())
 }
@@ -109,7 +108,7 @@ async fn stored_runner(maker: &Maker, name: &str) -> Result<Option<Vec<u8>>, Doc
     let options = DownloadFromContainerOptionsBuilder::default().path(&path).build();
     let read = maker
         .engine
-        .call("read the runner volume", |docker| async move {
+        .call(DockerOperation::Volume, |docker| async move {
             // Never more than a little beyond our own runner, whatever lies in the volume.
             let limit = RUNNER.len() + 65_536;
             docker

@@ -1,0 +1,77 @@
+//! What `/status` and `/livez` show.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::broker::BrokerPublisher;
+use crate::pipeline::Dispatcher;
+use crate::ports::conditions::{Conditions, State};
+use crate::sandbox::Sandboxes;
+use crate::sidecar::{Liveness, StatusSource};
+
+/// The worker as a whole, for those who look at it from outside.
+#[derive(Debug)]
+pub(super) struct Overview {
+    pub(super) worker_id: String,
+    pub(super) epoch: String,
+    pub(super) slots: usize,
+    pub(super) started_at: Instant,
+    pub(super) conditions: Conditions,
+    pub(super) sandboxes: Sandboxes,
+    pub(super) dispatcher: Dispatcher<Sandboxes, BrokerPublisher>,
+}
+
+impl StatusSource for Overview {
+    fn status(&self) -> Value {
+        let running = self.dispatcher.running();
+        let profiles: serde_json::Map<String, Value> = self
+            .sandboxes
+            .status()
+            .into_iter()
+            .map(|(name, count, digest)| {
+                let shown = json!({
+                    "image_digest": digest, "warm": count.warm, "leased": count.leased, "waiting": count.waiting,
+                });
+                (name, shown)
+            })
+            .collect();
+        let parts: serde_json::Map<String, Value> = self
+            .conditions
+            .snapshot()
+            .into_iter()
+            .map(|(part, state)| match state {
+                State::Ready => (part.as_str().to_owned(), json!("ready")),
+                State::NotReady(reason) => (part.as_str().to_owned(), json!(reason)),
+            })
+            .collect();
+        json!({
+            "worker": self.worker_id, "epoch": self.epoch, "version": env!("CARGO_PKG_VERSION"),
+            "uptime_seconds": self.started_at.elapsed().as_secs(),
+            "slots": self.slots, "running": running.running, "waiting": running.waiting,
+            "parts": parts, "profiles": profiles,
+        })
+    }
+}
+
+/// Whether the dispatcher is at work. Once it has ended by itself, only a restart helps.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pulse(Arc<AtomicBool>);
+
+impl Pulse {
+    /// The dispatcher ended although nobody told it to.
+    pub(super) fn stopped(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+impl Liveness for Pulse {
+    fn check(&self) -> Result<(), String> {
+        if self.0.load(Ordering::Acquire) {
+            return Err("the dispatcher has ended".to_owned());
+        }
+        Ok(())
+    }
+}
