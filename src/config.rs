@@ -22,7 +22,7 @@ pub use problem::{ConfigError, Problem};
 /// The default configuration, every key of it commented.
 pub const DEFAULT: &str = include_str!("config/default.toml");
 
-/// The JSON Schema of a configuration, for editors.
+/// The JSON Schema of a configuration file, for editors. Hardly anything is required: a file needs only what it changes.
 pub fn schema() -> serde_json::Value {
-    shape::schema()
+    shape::schema_of_a_file()
 }
