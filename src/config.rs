@@ -1,6 +1,6 @@
 //! Configuration: parsed once, every unknown key an error, every default in one commented file.
 //!
-//! Three layers, later wins: the embedded `default.toml`, one file, the environment. [`load`] is the only place of this
+//! Three layers, later wins: the embedded `default.toml`, one file, the environment. [`load()`] is the only place of this
 //! crate that reads the environment. It reports every problem that it can find, not only the first.
 
 mod inspect;

@@ -235,7 +235,7 @@ pub enum Config {
     Check,
     /// Print the configuration in force as TOML, with the source of each value that is not a default
     ///
-    /// Secrets are shown as [REDACTED].
+    /// Secrets are not shown.
     Print,
     /// Print the JSON Schema of a configuration, for editors
     Schema,
