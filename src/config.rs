@@ -1,6 +1,6 @@
 //! Configuration: parsed once, every unknown key an error, every default in one commented file.
 //!
-//! Three layers, later wins: the embedded `default.toml`, one file, the environment. [`load`] is the only place of this
+//! Three layers, later wins: the embedded `default.toml`, one file, the environment. [`load()`] is the only place of this
 //! crate that reads the environment. It reports every problem that it can find, not only the first.
 
 mod inspect;
@@ -22,7 +22,7 @@ pub use problem::{ConfigError, Problem};
 /// The default configuration, every key of it commented.
 pub const DEFAULT: &str = include_str!("config/default.toml");
 
-/// The JSON Schema of a configuration, for editors.
+/// The JSON Schema of a configuration file, for editors. Hardly anything is required: a file needs only what it changes.
 pub fn schema() -> serde_json::Value {
-    shape::schema()
+    shape::schema_of_a_file()
 }

@@ -2,6 +2,9 @@
 #![cfg(test)]
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::thread;
 
 use assert_cmd::Command;
 use tester_worker::domain::limits::LimitName;
@@ -121,15 +124,52 @@ fn config_print_and_schema_are_data_on_stdout() {
     let file: toml::Table = toml::from_str(tester_worker::config::DEFAULT).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     assert!(validator.is_valid(&serde_json::to_value(file).unwrap()));
+    assert!(validator.is_valid(&serde_json::json!({ "profiles": { "python": { "warm": 4 } } })));
     assert!(!validator.is_valid(&serde_json::json!({ "worker": { "slot": 1 } })));
+    assert!(!validator.is_valid(&serde_json::json!({ "broker": { "classes": [{ "name": "x" }] } })));
 }
 
 #[test]
 fn health_without_a_sidecar_is_status_1_and_says_whom_it_asked() {
     // A port that was free a moment ago: nobody else binds it in between, for nobody else asks for this one.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let ran = ran(command().args(["health", "--live"]).env("TESTER_WORKER__SIDECAR__LISTEN", &free));
     assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
     assert!(ran.stderr.contains(&format!("no sidecar answers at {free}")), "{}", ran.stderr);
     assert!(ran.stderr.contains("hint: "), "{}", ran.stderr);
+}
+
+/// Runs `health` against somebody who gives this answer to whatever is asked.
+fn health_of(arguments: &[&str], answer: &'static str) -> (Ran, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 1024];
+        let length = stream.read(&mut request).unwrap();
+        stream.write_all(answer.as_bytes()).unwrap();
+        String::from_utf8_lossy(&request[..length]).into_owned()
+    });
+    let ran = ran(command().arg("health").args(arguments).env("TESTER_WORKER__SIDECAR__LISTEN", &address));
+    (ran, server.join().unwrap())
+}
+
+#[test]
+fn health_is_status_0_when_ready_and_lists_what_is_not() {
+    let (ready, request) = health_of(&[], "HTTP/1.1 200 OK\r\n\r\n{\"ready\":true,\"parts\":[]}");
+    assert_eq!((ready.status, ready.stdout.as_str()), (0, "ready\n"));
+    assert!(request.starts_with("GET /readyz HTTP/1.1\r\n"), "{request}");
+
+    let answer =
+        "HTTP/1.1 503 x\r\n\r\n{\"ready\":false,\"parts\":[{\"part\":\"docker\",\"ready\":false,\"reason\":\"away\"}]}";
+    let (red, _) = health_of(&[], answer);
+    assert_eq!((red.status, red.stdout.as_str()), (1, "not ready\n  docker: away\n"));
+
+    let (live, request) = health_of(&["--live"], "HTTP/1.1 200 OK\r\n\r\n{\"live\":true}");
+    assert_eq!((live.status, live.stdout.as_str()), (0, "live\n"));
+    assert!(request.starts_with("GET /livez "), "{request}");
+
+    let (other, _) = health_of(&[], "HTTP/1.1 200 OK\r\n\r\n<html>");
+    assert_eq!(other.status, 1);
+    assert!(other.stderr.contains("is not a sidecar"), "{}", other.stderr);
 }

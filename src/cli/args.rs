@@ -10,7 +10,7 @@ use crate::domain::limits::{LimitName, LimitsPatch};
 
 /// Runs signed jobs from RabbitMQ in hardened, single-use Docker sandboxes and answers with signed results.
 #[derive(Debug, Parser)]
-#[command(name = "tester-worker", version, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "tester-worker", version, arg_required_else_help = true)]
 pub struct Cli {
     /// Configuration file, TOML [default: /etc/tester-worker/config.toml, if it is there]
     #[arg(long, global = true, value_name = "FILE")]
@@ -235,7 +235,7 @@ pub enum Config {
     Check,
     /// Print the configuration in force as TOML, with the source of each value that is not a default
     ///
-    /// Secrets are shown as [REDACTED].
+    /// Secrets are not shown.
     Print,
     /// Print the JSON Schema of a configuration, for editors
     Schema,

@@ -71,7 +71,9 @@ pub enum FilesError {
         max: usize,
     },
     /// More bytes than a job may have.
-    #[error("the files have more than {max} bytes, the most that a job may have (protocol.body_bytes_max)")]
+    #[error(
+        "the job's files or its stdin have more than {max} bytes, the most that a job may have (protocol.body_bytes_max)"
+    )]
     TooLarge {
         /// The bound.
         max: usize,
@@ -148,17 +150,36 @@ impl Gatherer<'_> {
         let failed = |source| FilesError::Read { path: path.to_owned(), source };
         let file = File::open(path).map_err(failed)?;
         let executable = file.metadata().map_err(failed)?.permissions().mode() & 0o100 != 0;
-        // One byte more than is left tells a file that fits from one that does not, however large it is.
-        let most = u64::try_from(self.bytes_left).unwrap_or(u64::MAX).saturating_add(1);
-        let mut content = Vec::new();
-        file.take(most).read_to_end(&mut content).map_err(failed)?;
-        self.bytes_left = self
-            .bytes_left
-            .checked_sub(content.len())
-            .ok_or(FilesError::TooLarge { max: self.bounds.body_bytes_max })?;
+        let whole = FilesError::TooLarge { max: self.bounds.body_bytes_max };
+        let content = match bounded(file, path, self.bytes_left) {
+            Err(FilesError::TooLarge { .. }) => return Err(whole),
+            other => other?,
+        };
+        self.bytes_left = self.bytes_left.saturating_sub(content.len());
         self.files.push(Gathering { path: name, content, executable });
         Ok(())
     }
+}
+
+/// What the program reads: a file's bytes, ours for `-`, nothing without a path. Bounded like the job's files.
+///
+/// # Errors
+/// [`FilesError`] for what cannot be read or is too large.
+pub fn stdin(path: Option<&Path>, bounds: &Protocol) -> Result<Vec<u8>, FilesError> {
+    let Some(path) = path else { return Ok(Vec::new()) };
+    if path == Path::new("-") {
+        return bounded(io::stdin().lock(), path, bounds.body_bytes_max);
+    }
+    let file = File::open(path).map_err(|source| FilesError::Read { path: path.to_owned(), source })?;
+    bounded(file, path, bounds.body_bytes_max)
+}
+
+fn bounded(from: impl io::Read, path: &Path, max: usize) -> Result<Vec<u8>, FilesError> {
+    // One byte more than is allowed tells what fits from what does not, however much there is.
+    let most = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
+    let mut content = Vec::new();
+    from.take(most).read_to_end(&mut content).map_err(|source| FilesError::Read { path: path.to_owned(), source })?;
+    if content.len() > max { Err(FilesError::TooLarge { max }) } else { Ok(content) }
 }
 
 /// What a path is, links not followed.

@@ -102,6 +102,30 @@ pub(in crate::config) fn schema() -> Value {
     settings.into_generator().into_root_schema_for::<Config>().to_value()
 }
 
+/// The JSON Schema of a file, which may leave out whatever has a default or is built in.
+pub(in crate::config) fn schema_of_a_file() -> Value {
+    let mut schema = schema();
+    require_nothing(&mut schema);
+    schema
+}
+
+fn require_nothing(schema: &mut Value) {
+    let Some(members) = schema.as_object_mut() else { return };
+    members.remove("required");
+    for (name, member) in members.iter_mut() {
+        match name.as_str() {
+            "properties" => {
+                for member in member.as_object_mut().into_iter().flat_map(|all| all.values_mut()) {
+                    require_nothing(member);
+                }
+            }
+            "additionalProperties" => require_nothing(member),
+            // The items of a list replace the defaults, so they must be whole.
+            _ => {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

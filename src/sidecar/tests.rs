@@ -151,3 +151,16 @@ async fn connections_beyond_the_bound_wait_until_one_ends() {
     held.pop();
     assert!(asking.await.unwrap().well);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_never_ends_loses_its_connection() {
+    let running = start().await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    stream.write_all(b"GET /livez HTTP/1.1\r\n").await.unwrap();
+    let began = tokio::time::Instant::now();
+    let mut answer = Vec::new();
+    // The clock jumps ahead whenever nothing can go on, so this hour is short.
+    let ended = tokio::time::timeout(Duration::from_secs(3600), stream.read_to_end(&mut answer)).await;
+    assert!(ended.is_ok(), "the connection is open after an hour");
+    assert!(began.elapsed() >= listener::IDLE_LIMIT, "it was closed after {:?}", began.elapsed());
+}

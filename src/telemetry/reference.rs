@@ -45,7 +45,11 @@ pub fn markdown(metrics: &Metrics) -> String {
     let mut text = INTRODUCTION.to_owned();
     let mut values: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
     for (name, metric) in describe(&page) {
-        let suffix = if metric.kind == "counter" { "_total" } else { "" };
+        let suffix = match metric.kind.as_str() {
+            "counter" => "_total",
+            "info" => "_info",
+            _ => "",
+        };
         let labels = metric.labels.keys().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
         push(&mut text, format_args!("| `{name}{suffix}` | {} | {labels} | {} |\n", metric.kind, metric.help));
         for (label, seen) in metric.labels {

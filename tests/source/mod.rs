@@ -88,16 +88,20 @@ pub(crate) fn without_tests(code: &str) -> &str {
     found.map_or(code, |at| &code[..at])
 }
 
-/// Every path that code takes from the crate's root: `crate::a::b` and each leaf of `use crate::{a, b::{c, d}}`.
-pub(crate) fn crate_modules(code: &str) -> Vec<String> {
+/// Every path that code takes from the crate's root: `crate::a::b` and each leaf of `use crate::{a, b::{c, d}}`, and
+/// the same by `super` where a module of this depth (`crate::a` has 1) reaches the root with it.
+pub(crate) fn crate_modules(code: &str, depth: usize) -> Vec<String> {
     let tokens = tokens(code);
     let mut found = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
+        let supers = tokens[at..].chunks(2).take_while(|pair| pair[0] == "super" && pair.len() == 2).count();
         if tokens[at] == "crate" && tokens.get(at + 1).is_some_and(|token| token == "::") {
             at = path(&tokens, at + 2, "", &mut found);
+        } else if supers > 0 && supers == depth {
+            at = path(&tokens, at + 2 * supers, "", &mut found);
         } else {
-            at += 1;
+            at += 1 + 2 * supers.saturating_sub(1);
         }
     }
     found
@@ -188,8 +192,15 @@ fn comments_and_literals_are_no_code() {
 #[test]
 fn paths_and_groups_are_found_leaf_by_leaf() {
     let code = "use crate::{a, b::{self, c as d, e::*}, f}; fn g() -> crate::h::i<crate::j> {}";
-    assert_eq!(crate_modules(code), ["a", "b", "b::c", "b::e::*", "f", "h::i", "j"]);
-    assert!(crate_modules("pub(crate) fn f() {} pub(in crate::x) fn g() {}").contains(&"x".to_owned()));
+    assert_eq!(crate_modules(code, 2), ["a", "b", "b::c", "b::e::*", "f", "h::i", "j"]);
+    assert!(crate_modules("pub(crate) fn f() {} pub(in crate::x) fn g() {}", 2).contains(&"x".to_owned()));
+}
+
+#[test]
+fn the_crates_root_is_reached_by_super_too() {
+    let code = "use super::{a, b::c}; super::super::d::e(); super::super::super::f();";
+    assert_eq!(crate_modules(code, 1), ["a", "b::c"]);
+    assert_eq!(crate_modules(code, 2), ["d::e"]);
 }
 
 #[test]

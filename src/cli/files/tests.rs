@@ -93,3 +93,13 @@ fn bytes_and_files_are_bounded_over_the_whole_job() {
     let many = folder(&[("a", b""), ("b", b""), ("c", b""), ("d", b""), ("e", b"")]);
     assert!(matches!(gather(&[many.path().to_owned()], &BOUNDS), Err(FilesError::TooMany { max: 4 })));
 }
+
+#[test]
+fn stdin_is_a_files_bytes_or_nothing_and_is_bounded_too() {
+    let folder = folder(&[("fits", &[0xff; 100]), ("large", &[0xff; 101])]);
+    let read = |name: &str| stdin(Some(&folder.path().join(name)), &BOUNDS);
+    assert_eq!(read("fits").unwrap(), [0xff; 100]);
+    assert!(matches!(read("large"), Err(FilesError::TooLarge { max: 100 })));
+    assert!(matches!(read("missing"), Err(FilesError::Read { .. })));
+    assert_eq!(stdin(None, &BOUNDS).unwrap(), b"");
+}
