@@ -2,11 +2,20 @@
 # Shared by the scripts beside it: words for the user, waiting, Docker, images, broker. Sourced, never run.
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-DEBIAN_IMAGE=${DEBIAN_IMAGE:-debian:trixie-slim}
-RABBITMQ_IMAGE=${RABBITMQ_IMAGE:-rabbitmq:4}
-TESTER_WORKER_IMAGE=${TESTER_WORKER_IMAGE:-tester-worker}
-TESTER_SANDBOX_IMAGE=${TESTER_SANDBOX_IMAGE:-tester-sandbox}
-readonly repo DEBIAN_IMAGE
+
+# setting NAME [DEFAULT]: from the environment, else from .env, else DEFAULT.
+setting() {
+  local value=${!1:-}
+  if [ -z "$value" ] && [ -f "$repo/.env" ]; then value=$(sed -n "s/^$1=//p" "$repo/.env" | tail -n 1); fi
+  echo "${value:-${2:-}}"
+}
+
+DEBIAN_IMAGE=$(setting DEBIAN_IMAGE debian:trixie-slim)
+RABBITMQ_IMAGE=$(setting RABBITMQ_IMAGE rabbitmq:4)
+TESTER_WORKER_IMAGE=$(setting TESTER_WORKER_IMAGE tester-worker)
+TESTER_SANDBOX_IMAGE=tester-sandbox
+# shellcheck disable=SC2034 # the scripts read these
+readonly repo DEBIAN_IMAGE RABBITMQ_IMAGE TESTER_WORKER_IMAGE TESTER_SANDBOX_IMAGE
 
 # A folder for what the script writes down meanwhile, and what to do at its end, last added first.
 scratch=$(mktemp -d)
@@ -40,18 +49,29 @@ wait_until() {
   done
 }
 
-# quietly TEXT COMMAND…: says TEXT, runs the command, shows what it printed only if it failed.
+# quietly TEXT COMMAND…: says TEXT, runs the command, shows what it printed only if it failed. Where it takes long, it says
+# each half minute where it is.
+child=
+# shellcheck disable=SC2016 # expands when it is run
+at_exit '[ -z "$child" ] || kill "$child" 2>/dev/null'
 quietly() {
   local text=$1 log=$scratch/quietly.log status=0 began=$SECONDS
   shift
   say "$text"
-  "$@" >"$log" 2>&1 </dev/null || status=$?
+  "$@" >"$log" 2>&1 </dev/null &
+  child=$!
+  until wait_until 30 gone "$child"; do
+    say "  … $((SECONDS - began)) s: $(tr -d '\033' <"$log" | grep -v '^ *$' | tail -n 1 | cut -c 1-90)"
+  done
+  wait "$child" || status=$?
+  child=
   if [ "$status" -ne 0 ]; then
     tail -n 60 "$log" >&2
     die "this failed with status $status: $*" 'the lines above say why; run the script again once it is mended'
   fi
   if [ $((SECONDS - began)) -ge 5 ]; then say "  … done in $((SECONDS - began)) s"; fi
 }
+gone() { ! kill -0 "$1" 2>/dev/null; }
 
 # packages NAME…: installs the Debian packages that are not there yet.
 packages() {
@@ -100,7 +120,7 @@ compose() {
   fi
 }
 
-compose_up() {
+compose_installed() {
   if docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null; then return 0; fi
   packages docker-compose
 }
@@ -111,16 +131,17 @@ have_image() { docker image inspect "$1" >/dev/null 2>&1; }
 # little; once one has answered, the download may take its time.
 no_registry=
 pull() {
-  local log=$scratch/pull.log child status=0
+  local log=$scratch/pull.log status=0
   if [ -n "$no_registry" ]; then return 1; fi
   docker pull "$1" >"$log" 2>&1 &
   child=$!
   if ! wait_until 20 pull_answered "$log" "$child"; then kill "$child" 2>/dev/null || true; fi
   wait "$child" || status=$?
+  child=
   if [ "$status" -ne 0 ]; then no_registry=yes; fi
   return "$status"
 }
-pull_answered() { grep -q 'Pulling from' "$1" || ! kill -0 "$2" 2>/dev/null; }
+pull_answered() { grep -q 'Pulling from' "$1" || gone "$2"; }
 
 # build TAG DOCKERFILE WHAT [CONTEXT]: builds an image; Docker's cache makes an unchanged one instant.
 build() {
