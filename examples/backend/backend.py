@@ -44,6 +44,8 @@ def publish(channel, body, jti):
     channel.basic_publish("tester.jobs", "default", body, properties, mandatory=True)
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("usage: backend.py FILE...   (the first file is the program)")
     files = [(path.name, path.read_bytes()) for path in map(pathlib.Path, sys.argv[1:])]
     claims = job(files, entry=files[0][0])
     body, channel = sign(claims), connect()
