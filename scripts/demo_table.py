@@ -35,10 +35,18 @@ def why(result):
     return f"exit code {result['exit_code']}" if result["exit_code"] is not None else result["message"] or ""
 
 
+def dead_reason(listing, message_id):
+    """Why the message is in the dead queue; `listing` is what `dead list --json` printed."""
+    for entry in listing if isinstance(listing, list) else next(v for v in listing.values() if isinstance(v, list)):
+        if message_id in json.dumps(entry):
+            return entry.get("reason", "no reason given")
+    return "not listed"
+
+
 def row(name):
     dead = RESULTS / f"{name}.dead"
     if dead.exists():
-        reason = "bad_signature" if "bad_signature" in dead.read_text() else dead.read_text().strip()
+        reason = dead_reason(json.loads(dead.read_text()), (RESULTS / f"{name}.id").read_text().strip())
         return "dead", (name, "no result", f"dead queue: {reason}", "", "", "", "(it never ran)")
     try:
         result = json.loads((RESULTS / f"{name}.json").read_text())
