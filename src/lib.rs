@@ -8,3 +8,6 @@ pub mod config;
 pub mod domain;
 pub mod ports;
 pub mod protocol;
+pub mod sandbox;
+pub mod sidecar;
+pub mod telemetry;

@@ -1,5 +1,6 @@
 //! What the pipeline needs of the world, as traits. The adapters implement them; the pipeline names no adapter.
 
 pub mod conditions;
+pub mod diagnosis;
 pub mod execution;
 pub mod messages;

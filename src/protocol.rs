@@ -1,4 +1,30 @@
 //! Bytes to domain types and back: JWS, job and result JSON, the replay window. No I/O, no clock of its own.
+//!
+//! The way in is [`admission`]: the bytes of a message become a [`verified::Verified`] job, or a refusal with a reason
+//! code. The way out is [`result`]. Everything between the two is for them.
 
+pub mod admission;
+mod cases;
+mod claims;
 pub mod content;
+mod envelope;
+mod fields;
+pub mod job_writer;
+pub mod jws;
+pub mod keys;
+pub mod policy;
+mod quote;
+pub mod result;
+pub mod signing;
+mod strict;
+mod unsupported;
 pub mod verified;
+
+/// The version of jobs and results: their claim `v`.
+pub const VERSION: u64 = 1;
+/// `typ` of a job.
+pub const JOB_TYP: &str = "job+jwt";
+/// `typ` of a result.
+pub const RESULT_TYP: &str = "result+jwt";
+/// How far clocks may differ, in seconds.
+pub const LEEWAY_SECONDS: u64 = 5;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::domain::limits::LimitsPatch;
 
 /// The whole configuration.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The worker itself.
@@ -33,7 +33,7 @@ pub struct Config {
 }
 
 /// `[worker]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Worker {
     /// Name of this worker in results, labels and queues. Empty: the host's name.
@@ -51,10 +51,11 @@ pub struct Worker {
 }
 
 /// `[broker]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Broker {
     /// AMQP URLs, tried in turn. They may hold a password, so they are secret.
+    #[schemars(with = "Vec<String>")]
     pub urls: Vec<SecretString>,
     /// Whether the topology is declared or only checked.
     pub topology: Topology,
@@ -69,7 +70,7 @@ pub struct Broker {
 }
 
 /// What the worker does about exchanges and queues at start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Topology {
     /// Declares them.
@@ -79,7 +80,7 @@ pub enum Topology {
 }
 
 /// `[[broker.classes]]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Class {
     /// Routing key, and end of the queue's name.
@@ -89,7 +90,7 @@ pub struct Class {
 }
 
 /// `[keys]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Keys {
     /// JWKS file of the keys that sign jobs. Empty: HS256 with `WORKER_AUTH_TOKEN`.
@@ -104,7 +105,7 @@ pub struct Keys {
 }
 
 /// `[keys.policies."kid"]`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyPolicy {
     /// Profiles it may name; absent: all.
@@ -117,7 +118,7 @@ pub struct KeyPolicy {
 }
 
 /// `[protocol]`
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Protocol {
     /// The largest message body that is read, in bytes.
@@ -139,7 +140,7 @@ pub struct Protocol {
 }
 
 /// `[docker]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Docker {
     /// The daemon's address.
@@ -151,7 +152,7 @@ pub struct Docker {
 }
 
 /// `[pool]`
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pool {
     /// Sandboxes that are created at the same time.
@@ -159,7 +160,7 @@ pub struct Pool {
 }
 
 /// `[profiles.NAME]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// The sandbox image.
@@ -211,7 +212,7 @@ pub enum Report {
 }
 
 /// `[sidecar]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sidecar {
     /// Address and port; empty: no sidecar.
@@ -219,7 +220,7 @@ pub struct Sidecar {
 }
 
 /// `[log]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Log {
     /// How lines look.
@@ -229,7 +230,7 @@ pub struct Log {
 }
 
 /// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.

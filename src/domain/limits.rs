@@ -139,6 +139,12 @@ macro_rules! limits {
                 Self { $($field: patch.$field.unwrap_or(self.$field)),* }
             }
 
+            /// These limits, each of them set.
+            #[must_use]
+            pub const fn to_patch(self) -> LimitsPatch {
+                LimitsPatch { $($field: Some(self.$field)),* }
+            }
+
             /// Checks every limit against a maximum; a limit without a maximum is free.
             ///
             /// # Errors

@@ -72,6 +72,8 @@ pub enum ExecutionFault {
     Unavailable {
         /// What is missing, and what to do.
         reason: String,
+        /// Whether Docker itself is away: then no job should be taken until it is back.
+        docker_away: bool,
     },
     /// This sandbox failed.
     #[error("the sandbox failed: {reason}")]

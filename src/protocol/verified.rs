@@ -6,7 +6,6 @@ pub struct Verified<T>(T);
 
 impl<T> Verified<T> {
     /// Wraps a value that has just been checked; only admission calls this.
-    #[expect(dead_code, reason = "admission, the only caller, comes with the next step")]
     pub(in crate::protocol) const fn new(value: T) -> Self {
         Self(value)
     }

@@ -1,0 +1,181 @@
+//! Answers: built, signed, published until a destination has them, and only then acknowledged.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::dispatch::Context;
+use super::intake::{Answer, AnswerContent, Message};
+use super::outgoing;
+use super::registry::Stored;
+use crate::domain::job::{JobDigest, JobKey};
+use crate::domain::outcome::{Outcome, RunRecord, Timings};
+use crate::domain::reason::DeadReason;
+use crate::domain::settlement::{AfterPublish, Delivery, after_publish, settle};
+use crate::domain::verdict::Status;
+use crate::ports::execution::Executor;
+use crate::ports::messages::{Acknowledger, Address, Disposition, Outbound, Publisher, Settled};
+use crate::protocol::admission::Reply;
+use crate::protocol::result::{ResultClaims, sign_result};
+use crate::telemetry::labels::{SettleKind, SettleOutcome, Stage};
+
+/// First and longest pause between two publishes of the same message.
+const REPEAT_PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// The result could not be signed, which no retry will change.
+#[derive(Debug, thiserror::Error)]
+#[error("the result cannot be signed")]
+pub(super) struct Unsignable(#[from] crate::protocol::result::SignError);
+
+impl<E: Executor, P: Publisher> Context<E, P> {
+    /// Answers a delivery for which nothing is run.
+    pub(super) async fn settle_without_slot(&self, answer: Answer) {
+        let Answer { content, message, delivery } = answer;
+        // The table knows one way to settle each of these; it is asked, so that it stays the only authority.
+        let wanted = settle(content.event()).delivery;
+        let published = match content {
+            AnswerContent::Dead(reason, detail) => self.bury(&message, reason, &detail).await,
+            AnswerContent::Rejected(to, reason, text) => {
+                self.metrics.job_rejected(reason);
+                let record = RunRecord::not_run(Status::Rejected, Some(reason.as_str().to_owned()), text);
+                let outcome = self.outcome_without_run(record, &to, &message);
+                match self.signed(&to.key, to.digest, outcome) {
+                    Ok(body) => self.publish_result(&to.reply_to, to.key.id, &message, body).await.is_some(),
+                    Err(error) => self.bury(&message, DeadReason::Unreadable, &error.to_string()).await,
+                }
+            }
+            AnswerContent::Stored(id, stored) => {
+                let outbound = Outbound { address: stored.address.clone(), ..self.result_for(&stored.address, id, &message, stored.body) };
+                self.publish(outbound).await.is_some()
+            }
+        };
+        self.settle(delivery, disposition(wanted, published)).await;
+    }
+
+    /// Sends a message to the dead queue; returns whether it is there.
+    pub(super) async fn bury(&self, message: &Message, reason: DeadReason, detail: &str) -> bool {
+        self.metrics.job_dead_lettered(reason);
+        tracing::warn!(reason = reason.as_str(), "A message goes to the dead queue ({reason}): {detail}");
+        let letter = outgoing::dead_letter(message, reason, detail, &self.settings.worker_id);
+        self.publish(letter).await.is_some()
+    }
+
+    /// Signs the result of a job.
+    pub(super) fn signed(&self, key: &JobKey, digest: JobDigest, outcome: Outcome) -> Result<Bytes, Unsignable> {
+        self.metrics.job_finished(outcome.profile.as_deref(), outcome.run.status);
+        let claims = ResultClaims::new(key, digest, super::now(), outcome);
+        let signer = self.signer.borrow().clone();
+        Ok(sign_result(&claims, &signer, self.settings.result_bytes_max)?)
+    }
+
+    /// The outcome of a job that did not run.
+    pub(super) fn outcome_without_run(&self, run: RunRecord, to: &Reply, message: &Message) -> Outcome {
+        Outcome {
+            run,
+            timings: Timings {
+                queued_seconds: to.issued_at.map(|issued_at| self.queued_seconds(issued_at, message)),
+                total_seconds: Some(message.received_at.elapsed().as_secs_f64()),
+                ..Timings::default()
+            },
+            compile: None,
+            cases: Vec::new(),
+            tests: Vec::new(),
+            tests_complete: None,
+            tests_trust: None,
+            artifacts: Vec::new(),
+            artifacts_refused: Vec::new(),
+            profile: to.profile.clone(),
+            image_digest: None,
+            isolation: None,
+            worker: self.settings.worker_id.clone(),
+            attempt: message.attempt,
+        }
+    }
+
+    /// Publishes a result; `Some` with what is to be stored once a destination has it, `None` when the worker had to
+    /// stop first.
+    pub(super) async fn publish_result(&self, reply_to: &str, id: uuid::Uuid, message: &Message, body: Bytes) -> Option<Stored> {
+        let correlation_id = message.properties.correlation_id.clone();
+        let outbound = outgoing::result(reply_to, id, correlation_id, body.clone());
+        let stored = Stored { address: outbound.address.clone(), body };
+        self.publish(outbound).await.map(|()| stored)
+    }
+
+    fn result_for(&self, address: &Address, id: uuid::Uuid, message: &Message, body: Bytes) -> Outbound {
+        let reply_to = match address {
+            Address::ReplyQueue(queue) | Address::DirectReply(queue) => queue.as_str(),
+            Address::Dead | Address::Unrouted => "",
+        };
+        outgoing::result(reply_to, id, message.properties.correlation_id.clone(), body)
+    }
+
+    /// Publishes until a destination has the message. `None` when the worker had to stop first.
+    async fn publish(&self, message: Outbound) -> Option<()> {
+        let began = tokio::time::Instant::now();
+        let done = tokio::select! {
+            () = self.publish_until_confirmed(message) => Some(()),
+            () = self.abort.cancelled() => None,
+        };
+        self.metrics.stage(Stage::Publish, began.elapsed());
+        done
+    }
+
+    async fn publish_until_confirmed(&self, mut message: Outbound) {
+        let (mut pause, longest) = REPEAT_PAUSES;
+        loop {
+            let destination = outgoing::destination(&message.address);
+            let end = self.publisher.publish(&message).await;
+            self.metrics.published(end);
+            match after_publish(destination, end) {
+                AfterPublish::Acknowledge => return,
+                AfterPublish::Park => {
+                    self.metrics.result_unrouted();
+                    tracing::warn!("A result found no reply queue and is parked: {:?}", message.address);
+                    message = outgoing::parked(message);
+                }
+                AfterPublish::Repeat => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(longest);
+                }
+            }
+        }
+    }
+
+    /// Settles one delivery. The only place where a delivery is settled.
+    pub(super) async fn settle(&self, delivery: Box<dyn Acknowledger>, disposition: Disposition) {
+        let kind = match disposition {
+            Disposition::Acknowledge => SettleKind::Acknowledge,
+            Disposition::Requeue => SettleKind::Requeue,
+            Disposition::RejectToQueue => SettleKind::Reject,
+        };
+        let outcome = match delivery.settle(disposition).await {
+            Settled::Sent => SettleOutcome::Sent,
+            // Never an error: the broker delivers it again, here or elsewhere.
+            Settled::Stale => SettleOutcome::Stale,
+        };
+        self.metrics.delivery_settled(kind, outcome);
+    }
+
+    /// Gives a job back to the queue, with every delivery of it.
+    pub(super) async fn give_back(&self, key: &JobKey, disposition: Disposition) {
+        for delivery in self.registry.given_back(key) {
+            self.settle(delivery, disposition).await;
+        }
+    }
+
+    /// From the job's `iat` to its delivery. Two clocks: never below zero.
+    #[expect(clippy::unused_self, reason = "beside its siblings")]
+    pub(super) fn queued_seconds(&self, issued_at: u64, message: &Message) -> f64 {
+        let since_issue = super::since_epoch().saturating_sub(Duration::from_secs(issued_at));
+        since_issue.saturating_sub(message.received_at.elapsed()).as_secs_f64()
+    }
+}
+
+/// How a delivery is settled after its answer was, or was not, published.
+pub(super) const fn disposition(wanted: Delivery, published: bool) -> Disposition {
+    match wanted {
+        Delivery::AckWhenConfirmed if published => Disposition::Acknowledge,
+        Delivery::RejectToQueue => Disposition::RejectToQueue,
+        Delivery::AckWhenConfirmed | Delivery::KeepUntilRunEnds | Delivery::Requeue => Disposition::Requeue,
+    }
+}

@@ -1,0 +1,214 @@
+//! Takes deliveries, hands out slots, drains.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::intake::Waiting;
+use super::lines::Lines;
+use super::registry::{Registry, Running};
+use crate::ports::execution::Executor;
+use crate::ports::messages::{Delivered, Disposition, Publisher};
+use crate::protocol::admission::Admission;
+use crate::protocol::replay;
+use crate::protocol::signing::SigningKey;
+use crate::telemetry::metrics::Metrics;
+
+/// How long killed jobs may take to be given back after the drain's deadline.
+const ABORT_GRACE: Duration = Duration::from_secs(5);
+
+/// What the pipeline needs to know of the configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The worker's id, the `iss` of results.
+    pub worker_id: String,
+    /// Jobs at once.
+    pub slots: usize,
+    /// Deliveries of one job before it is answered with `internal_error`.
+    pub attempts_max: u32,
+    /// Jobs of one issuer at once; 0: no cap.
+    pub running_per_issuer_max: usize,
+    /// The largest result, in bytes.
+    pub result_bytes_max: usize,
+    /// Classes with their weights.
+    pub classes: Vec<(String, u32)>,
+    /// What is remembered of jobs that ended.
+    pub replay: replay::Bounds,
+}
+
+/// Everything the parts of the pipeline share.
+#[derive(Debug)]
+pub(super) struct Context<E, P> {
+    pub(super) settings: Settings,
+    pub(super) executor: E,
+    pub(super) publisher: P,
+    /// Replaced as a whole when keys are reloaded.
+    pub(super) admission: watch::Receiver<Arc<Admission>>,
+    pub(super) signer: watch::Receiver<Arc<SigningKey>>,
+    pub(super) registry: Registry,
+    pub(super) metrics: Metrics,
+    /// Ends whatever still runs, at the drain's deadline.
+    pub(super) abort: CancellationToken,
+    slot_freed: Notify,
+}
+
+/// How a drain ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// Every job that had begun was finished and answered.
+    Finished,
+    /// The deadline passed first; what was left was given back.
+    GaveBack,
+}
+
+/// The pipeline.
+#[derive(Debug)]
+pub struct Dispatcher<E, P> {
+    context: Arc<Context<E, P>>,
+    slots: Arc<Semaphore>,
+    tasks: TaskTracker,
+}
+
+impl<E, P> Clone for Dispatcher<E, P> {
+    fn clone(&self) -> Self {
+        Self { context: Arc::clone(&self.context), slots: Arc::clone(&self.slots), tasks: self.tasks.clone() }
+    }
+}
+
+impl<E: Executor, P: Publisher> Dispatcher<E, P> {
+    /// Puts the parts together; nothing runs yet.
+    pub fn new(
+        settings: Settings,
+        executor: E,
+        publisher: P,
+        keys: (watch::Receiver<Arc<Admission>>, watch::Receiver<Arc<SigningKey>>),
+        metrics: Metrics,
+    ) -> Self {
+        let slots = Arc::new(Semaphore::new(settings.slots));
+        let (admission, signer) = keys;
+        let context = Context {
+            registry: Registry::new(settings.replay),
+            settings,
+            executor,
+            publisher,
+            admission,
+            signer,
+            metrics,
+            abort: CancellationToken::new(),
+            slot_freed: Notify::new(),
+        };
+        Self { context: Arc::new(context), slots, tasks: TaskTracker::new() }
+    }
+
+    /// What runs and waits now.
+    pub fn running(&self) -> Running {
+        self.context.registry.running()
+    }
+
+    /// Works until `drain` is cancelled, then gives back what has not begun and finishes what has, for at most
+    /// `drain_limit`.
+    ///
+    /// The caller stops the consumers before it cancels `drain`: a message that is given back while its consumer is
+    /// active comes straight back.
+    pub async fn run(
+        &self,
+        deliveries: &mut mpsc::Receiver<Delivered>,
+        drain: CancellationToken,
+        drain_limit: Duration,
+    ) -> Drained {
+        let mut lines = Lines::new(self.context.settings.classes.iter().cloned());
+        loop {
+            self.start_waiting(&mut lines);
+            tokio::select! {
+                () = drain.cancelled() => break,
+                () = self.context.slot_freed.notified() => {}
+                delivered = deliveries.recv() => match delivered {
+                    Some(delivered) => self.take(delivered, &mut lines),
+                    None => break,
+                },
+            }
+        }
+        self.drain(deliveries, lines, drain_limit).await
+    }
+
+    /// Sorts one delivery: what needs no slot is settled at once, a new job waits for one.
+    fn take(&self, delivered: Delivered, lines: &mut Lines<Waiting>) {
+        let class = delivered.class.clone();
+        match self.context.intake(delivered) {
+            Some(super::intake::Intake::Wait(waiting)) => lines.push(&class, *waiting),
+            Some(super::intake::Intake::Answer(answer)) => {
+                let context = Arc::clone(&self.context);
+                self.tasks.spawn(async move { context.settle_without_slot(*answer).await });
+            }
+            None => {}
+        }
+    }
+
+    fn start_waiting(&self, lines: &mut Lines<Waiting>) {
+        let cap = self.context.settings.running_per_issuer_max;
+        while let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
+            let may_go = |waiting: &Waiting| {
+                cap == 0 || self.context.registry.running_of(&waiting.authentic.key().issuer) < cap
+            };
+            let Some(waiting) = lines.pick(may_go) else { break };
+            let Some(cancel) = self.context.registry.start(waiting.authentic.key()) else {
+                tracing::debug!("a job was not started: its delivery is no longer ours");
+                continue;
+            };
+            let slot = Slot { permit: Some(slot), context: Arc::clone(&self.context) };
+            let context = Arc::clone(&self.context);
+            self.tasks.spawn(async move { context.run_job(waiting, slot, cancel).await });
+        }
+        let total = self.context.settings.slots;
+        self.context.metrics.slots(total - self.slots.available_permits(), total);
+    }
+
+    async fn drain(
+        &self,
+        deliveries: &mut mpsc::Receiver<Delivered>,
+        mut lines: Lines<Waiting>,
+        limit: Duration,
+    ) -> Drained {
+        let deadline = Instant::now() + limit;
+        for waiting in lines.drain() {
+            self.context.give_back(waiting.authentic.key(), Disposition::Requeue).await;
+        }
+        self.tasks.close();
+        let finished = loop {
+            tokio::select! {
+                () = self.tasks.wait() => break true,
+                () = tokio::time::sleep_until(deadline) => break false,
+                // Buffered deliveries still come after the consumers were cancelled.
+                Some(delivered) = deliveries.recv() => self.context.settle(delivered.acknowledger, Disposition::Requeue).await,
+            }
+        };
+        if finished {
+            return Drained::Finished;
+        }
+        tracing::warn!("the drain deadline has passed; what still runs is given back");
+        self.context.abort.cancel();
+        if tokio::time::timeout(ABORT_GRACE, self.tasks.wait()).await.is_err() {
+            tracing::error!("some jobs could not be given back in time; the broker will deliver them again");
+        }
+        Drained::GaveBack
+    }
+}
+
+/// A place for one running job. Giving it back wakes the dispatcher.
+#[derive(Debug)]
+pub(super) struct Slot<E, P> {
+    permit: Option<OwnedSemaphorePermit>,
+    context: Arc<Context<E, P>>,
+}
+
+impl<E, P> Drop for Slot<E, P> {
+    fn drop(&mut self) {
+        // The permit first: whoever is woken looks for it.
+        drop(self.permit.take());
+        self.context.slot_freed.notify_one();
+    }
+}

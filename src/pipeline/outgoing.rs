@@ -1,0 +1,84 @@
+//! What the pipeline publishes, as messages.
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::domain::reason::DeadReason;
+use crate::domain::settlement::Destination;
+use crate::ports::messages::{Address, Outbound};
+use super::intake::Message;
+
+/// What RabbitMQ's direct reply-to addresses begin with.
+const DIRECT_REPLY: &str = "amq.rabbitmq.reply-to.";
+
+/// Bytes of one header that says why a message is dead.
+const DETAIL_BYTES_MAX: usize = 1_024;
+
+/// A result on its way to the job's reply queue.
+pub(super) fn result(reply_to: &str, id: Uuid, correlation_id: Option<String>, body: Bytes) -> Outbound {
+    let address = if reply_to.starts_with(DIRECT_REPLY) {
+        Address::DirectReply(reply_to.to_owned())
+    } else {
+        Address::ReplyQueue(reply_to.to_owned())
+    };
+    Outbound {
+        address,
+        body,
+        message_id: Some(id.hyphenated().to_string()),
+        correlation_id,
+        kind: Some("result".to_owned()),
+        content_type: Some("application/jwt".to_owned()),
+        reply_to: None,
+        headers: Vec::new(),
+    }
+}
+
+/// A message on its way to the dead queue: as it came, with the reason beside it.
+pub(super) fn dead_letter(message: &Message, reason: DeadReason, detail: &str, worker: &str) -> Outbound {
+    let properties = &message.properties;
+    let header = |name: &str, value: &str| (format!("x-tester-{name}"), bounded(value));
+    Outbound {
+        address: Address::Dead,
+        body: message.body.clone(),
+        message_id: properties.message_id.clone(),
+        correlation_id: properties.correlation_id.clone(),
+        kind: None,
+        content_type: properties.content_type.clone(),
+        reply_to: properties.reply_to.clone(),
+        headers: vec![
+            header("reason", reason.as_str()),
+            header("detail", detail),
+            header("exchange", &message.exchange),
+            header("routing-key", &message.routing_key),
+            header("worker", worker),
+        ],
+    }
+}
+
+/// The same result, parked: nobody took it from the reply queue it was for, which its headers name.
+pub(super) fn parked(result: Outbound) -> Outbound {
+    let queue = match &result.address {
+        Address::ReplyQueue(queue) | Address::DirectReply(queue) => queue.clone(),
+        Address::Dead | Address::Unrouted => String::new(),
+    };
+    let headers = vec![("x-tester-reason".to_owned(), "unroutable".to_owned()), ("x-tester-reply-to".to_owned(), queue)];
+    Outbound { address: Address::Unrouted, headers, ..result }
+}
+
+/// The address as the settlement table knows it.
+pub(super) const fn destination(address: &Address) -> Destination {
+    match address {
+        Address::ReplyQueue(_) => Destination::ReplyQueue,
+        Address::DirectReply(_) => Destination::DirectReply,
+        Address::Dead => Destination::Dead,
+        Address::Unrouted => Destination::Unrouted,
+    }
+}
+
+fn bounded(text: &str) -> String {
+    let mut end = text.len().min(DETAIL_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default().to_owned()
+}

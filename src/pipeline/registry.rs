@@ -1,0 +1,169 @@
+//! The jobs of this worker: those that run, with every live delivery of each, and what is left of those that ended.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::job::{JobDigest, JobKey};
+use crate::ports::messages::{Acknowledger, Address};
+use crate::protocol::replay::{Bounds, ReplayWindow, Seen};
+
+/// Jobs whose sandbox faults are remembered. A broker that does not count returned messages would otherwise let a job
+/// that breaks its sandbox go round for ever.
+const FAULTS_MAX: usize = 10_000;
+
+/// A result that was confirmed, to be sent again when its job is delivered again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stored {
+    pub(super) address: Address,
+    pub(super) body: Bytes,
+}
+
+/// What a delivery of a job amounts to.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    /// A job to run; its delivery is kept here.
+    New,
+    /// The job runs or waits here already; the delivery is kept with it.
+    Adopted,
+    /// The job ended here: this was its result.
+    Ended(Stored, Box<dyn Acknowledger>),
+    /// The job ended here so long ago that its result is gone.
+    Forgotten(Box<dyn Acknowledger>),
+    /// The id stands for other bytes.
+    IdReused(Box<dyn Acknowledger>),
+}
+
+/// One job that waits or runs.
+#[derive(Debug)]
+struct Entry {
+    deliveries: Vec<Box<dyn Acknowledger>>,
+    cancel: CancellationToken,
+    started: bool,
+}
+
+#[derive(Debug)]
+struct Inner {
+    window: ReplayWindow<Stored>,
+    entries: HashMap<JobKey, Entry>,
+    faults: HashMap<JobKey, u32>,
+}
+
+/// What runs here now, for `/status`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Running {
+    /// Jobs in a slot.
+    pub running: usize,
+    /// Jobs that wait for one.
+    pub waiting: usize,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Registry {
+    inner: Mutex<Inner>,
+}
+
+impl Registry {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        let inner = Inner { window: ReplayWindow::new(bounds), entries: HashMap::new(), faults: HashMap::new() };
+        Self { inner: Mutex::new(inner) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every change below is whole before the lock is released, also when a caller panics.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in a delivery of an authentic job.
+    ///
+    /// Looking and noting happen under one lock: two deliveries of one job can never both be new.
+    pub(super) fn arrive(
+        &self,
+        key: &JobKey,
+        digest: JobDigest,
+        times: (u64, u64),
+        delivery: Box<dyn Acknowledger>,
+    ) -> Arrival {
+        let (now, expires_at) = times;
+        let mut inner = self.lock();
+        match inner.window.look(key, digest, now) {
+            Seen::OtherBytes => Arrival::IdReused(delivery),
+            Seen::SameEnded(stored) => Arrival::Ended(stored.clone(), delivery),
+            Seen::SameEndedEvicted => Arrival::Forgotten(delivery),
+            Seen::SameRunning => {
+                if let Some(entry) = inner.entries.get_mut(key) {
+                    entry.deliveries.push(delivery);
+                }
+                Arrival::Adopted
+            }
+            Seen::New => {
+                inner.window.begin(key.clone(), digest, expires_at);
+                let entry = Entry { deliveries: vec![delivery], cancel: CancellationToken::new(), started: false };
+                inner.entries.insert(key.clone(), entry);
+                Arrival::New
+            }
+        }
+    }
+
+    /// Notes that a job takes a slot. `None` when none of its deliveries is ours any more: it must not be started, for
+    /// the broker has given it, or will give it, to somebody else. The job is forgotten then.
+    pub(super) fn start(&self, key: &JobKey) -> Option<CancellationToken> {
+        let mut inner = self.lock();
+        let entry = inner.entries.get_mut(key)?;
+        if entry.deliveries.iter().any(|delivery| delivery.usable()) {
+            entry.started = true;
+            return Some(entry.cancel.clone());
+        }
+        inner.entries.remove(key);
+        inner.window.forget(key);
+        None
+    }
+
+    /// How many jobs of an issuer are in a slot.
+    pub(super) fn running_of(&self, issuer: &str) -> usize {
+        self.lock().entries.iter().filter(|(key, entry)| entry.started && key.issuer == issuer).count()
+    }
+
+    /// What runs and waits.
+    pub(super) fn running(&self) -> Running {
+        let inner = self.lock();
+        let running = inner.entries.values().filter(|entry| entry.started).count();
+        Running { running, waiting: inner.entries.len() - running }
+    }
+
+    /// The job was answered, and the answer confirmed: it is kept, and every live delivery is handed out to be
+    /// acknowledged. One lock for both: a delivery that comes later finds the stored result.
+    pub(super) fn answered(&self, key: &JobKey, stored: Stored, now: u64) -> Vec<Box<dyn Acknowledger>> {
+        let mut inner = self.lock();
+        let bytes = stored.body.len();
+        inner.window.end(key, stored, bytes, now);
+        inner.faults.remove(key);
+        inner.entries.remove(key).map(|entry| entry.deliveries).unwrap_or_default()
+    }
+
+    /// The job goes back to the queue: it may be run again, here or elsewhere.
+    pub(super) fn given_back(&self, key: &JobKey) -> Vec<Box<dyn Acknowledger>> {
+        let mut inner = self.lock();
+        inner.window.forget(key);
+        inner.entries.remove(key).map(|entry| entry.deliveries).unwrap_or_default()
+    }
+
+    /// Counts a fault of the job's sandbox here; returns how many there were.
+    pub(super) fn count_fault(&self, key: &JobKey) -> u32 {
+        let mut inner = self.lock();
+        if inner.faults.len() >= FAULTS_MAX {
+            inner.faults.clear();
+        }
+        let faults = inner.faults.entry(key.clone()).or_insert(0);
+        *faults = faults.saturating_add(1);
+        *faults
+    }
+
+    /// How many faults of the job's sandbox there were here.
+    pub(super) fn faults(&self, key: &JobKey) -> u32 {
+        self.lock().faults.get(key).copied().unwrap_or(0)
+    }
+}

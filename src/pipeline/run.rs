@@ -1,0 +1,212 @@
+//! One job with a slot: admit, execute, answer, settle.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use super::answer::disposition;
+use super::dispatch::{Context, Slot};
+use super::intake::{AnswerContent, Message, Waiting};
+use crate::domain::job::{Job, JobKey};
+use crate::domain::outcome::{Outcome, RunRecord, Timings};
+use crate::domain::reason::DeadReason;
+use crate::domain::settlement::{Event, Reply as SettlementReply, settle};
+use crate::domain::verdict::Status;
+use crate::ports::execution::{Execution, ExecutionFault, Executor};
+use crate::ports::messages::Publisher;
+use crate::protocol::admission::Reply;
+use crate::protocol::verified::Verified;
+use crate::telemetry::labels::Stage;
+
+/// How long a job that met a fault is held before it is given back, so that it does not go round in a tight loop.
+const FAULT_PAUSE: Duration = Duration::from_secs(1);
+
+/// What came of trying to run a job.
+enum Ran {
+    Execution(Box<Execution>),
+    Fault(ExecutionFault),
+    Stopped,
+}
+
+impl<E: Executor, P: Publisher> Context<E, P> {
+    /// Runs one job that has a slot.
+    pub(super) async fn run_job(self: Arc<Self>, waiting: Waiting, slot: Slot<E, P>, cancel: CancellationToken) {
+        let id = waiting.authentic.key().id;
+        let trace = waiting.message.properties.traceparent.clone().unwrap_or_default();
+        // The header is unsigned: it is shown, escaped, and decides nothing.
+        let span = tracing::info_span!("job", job.id = %id, traceparent = ?trace.chars().take(64).collect::<String>());
+        self.run_in_span(waiting, slot, cancel).instrument(span).await;
+    }
+
+    async fn run_in_span(&self, waiting: Waiting, slot: Slot<E, P>, cancel: CancellationToken) {
+        let Waiting { authentic, message } = waiting;
+        let reply = authentic.reply().clone();
+        let attempt = message.attempt.max(self.registry.faults(&reply.key).saturating_add(1));
+        let message = Message { attempt, ..message };
+        if attempt > self.settings.attempts_max {
+            drop(slot);
+            let text = format!("the job was delivered {attempt} times and never answered");
+            return self.answer_internal_error(&reply, &message, text).await;
+        }
+        let admission = self.admission.borrow().clone();
+        let job = match authentic.admit(&admission, super::now()) {
+            Ok(job) => Arc::new(job),
+            Err(refusal) => {
+                drop(slot);
+                return self.refuse(refusal.into(), &reply, &message).await;
+            }
+        };
+        let began = message.received_at.elapsed();
+        let ran = tokio::select! {
+            result = self.executor.execute(Arc::clone(&job), cancel) => match result {
+                Ok(execution) => Ran::Execution(Box::new(execution)),
+                Err(fault) => Ran::Fault(fault),
+            },
+            () = self.abort.cancelled() => Ran::Stopped,
+        };
+        match ran {
+            Ran::Execution(execution) => {
+                // The sandbox is done with: the next job need not wait for this one's result to travel.
+                drop(slot);
+                self.answer_execution(&job, &reply, &message, (began, *execution)).await;
+            }
+            Ran::Fault(fault) => self.meet_fault(fault, &reply, &message, slot).await,
+            Ran::Stopped => self.give_back_as(Event::Shutdown, &reply.key).await,
+        }
+    }
+
+    async fn answer_execution(&self, job: &Verified<Job>, reply: &Reply, message: &Message, ran: (Duration, Execution)) {
+        let (began, execution) = ran;
+        let status = execution.run.status;
+        let event = if status == Status::Cancelled { Event::Cancelled } else { Event::Ran };
+        let outcome = self.outcome(job.get(), message, began, execution);
+        let stage = |stage, seconds: Option<f64>| {
+            if let Some(took) = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) {
+                self.metrics.stage(stage, took);
+            }
+        };
+        let timings = outcome.timings;
+        stage(Stage::Queued, timings.queued_seconds);
+        stage(Stage::Leased, timings.leased_seconds);
+        stage(Stage::Started, timings.started_seconds);
+        stage(Stage::Run, timings.run_seconds);
+        stage(Stage::Total, timings.total_seconds);
+        tracing::info!(job.status = status.as_str(), "Job `{}` ended: {status}", reply.key.id);
+        self.answer_outcome(event, outcome, reply, message).await;
+    }
+
+    /// Signs, publishes, stores and acknowledges.
+    async fn answer_outcome(&self, event: Event, outcome: Outcome, reply: &Reply, message: &Message) {
+        let wanted = settle(event).delivery;
+        let body = match self.signed(&reply.key, reply.digest, outcome) {
+            Ok(body) => body,
+            Err(error) => {
+                // It can be neither answered nor run again to better effect: people must look at it.
+                let buried = self.bury(message, DeadReason::Poison, &error.to_string()).await;
+                for delivery in self.registry.given_back(&reply.key) {
+                    self.settle(delivery, disposition(wanted, buried)).await;
+                }
+                return;
+            }
+        };
+        let Some(stored) = self.publish_result(&reply.reply_to, reply.key.id, message, body).await else {
+            return self.give_back_as(Event::Shutdown, &reply.key).await;
+        };
+        for delivery in self.registry.answered(&reply.key, stored, super::now()) {
+            self.settle(delivery, disposition(wanted, true)).await;
+        }
+    }
+
+    async fn refuse(&self, content: AnswerContent, reply: &Reply, message: &Message) {
+        match content {
+            AnswerContent::Dead(reason, detail) => {
+                let buried = self.bury(message, reason, &detail).await;
+                for delivery in self.registry.given_back(&reply.key) {
+                    self.settle(delivery, disposition(settle(Event::Dead(reason)).delivery, buried)).await;
+                }
+            }
+            AnswerContent::Rejected(to, reason, text) => {
+                self.metrics.job_rejected(reason);
+                tracing::info!(reason = reason.as_str(), "Job `{}` is rejected ({reason}): {text}", to.key.id);
+                let record = RunRecord::not_run(Status::Rejected, Some(reason.as_str().to_owned()), text);
+                let outcome = self.outcome_without_run(record, &to, message);
+                self.answer_outcome(Event::Rejected(reason), outcome, reply, message).await;
+            }
+            // Admission never finds a stored result.
+            AnswerContent::Stored(..) => self.give_back_as(Event::Shutdown, &reply.key).await,
+        }
+    }
+
+    async fn meet_fault(&self, fault: ExecutionFault, reply: &Reply, message: &Message, slot: Slot<E, P>) {
+        let text = fault.to_string();
+        let faults = match fault {
+            // Nothing is wrong with the job.
+            ExecutionFault::Unavailable { docker_away: true, .. } => 0,
+            ExecutionFault::Unavailable { .. } | ExecutionFault::Sandbox { .. } | ExecutionFault::Unrunnable { .. } => {
+                self.registry.count_fault(&reply.key)
+            }
+        };
+        let attempts_left = message.attempt.max(faults) < self.settings.attempts_max;
+        let event = match fault {
+            ExecutionFault::Unavailable { docker_away: true, .. } => Event::DockerAway,
+            ExecutionFault::Unavailable { .. } => Event::SandboxFault { attempts_left, job_suspect: false },
+            ExecutionFault::Sandbox { job_suspect, .. } => Event::SandboxFault { attempts_left, job_suspect },
+            // Another attempt would end the same way.
+            ExecutionFault::Unrunnable { .. } => Event::SandboxFault { attempts_left: false, job_suspect: false },
+        };
+        tracing::warn!("Job `{}`, attempt {}: {text}", reply.key.id, message.attempt);
+        if settle(event).reply == SettlementReply::InternalError {
+            drop(slot);
+            return self.answer_internal_error(reply, message, text).await;
+        }
+        // The slot is held meanwhile: whatever is wrong here would meet the next job as well.
+        tokio::select! {
+            () = tokio::time::sleep(FAULT_PAUSE) => {}
+            () = self.abort.cancelled() => {}
+        }
+        drop(slot);
+        self.give_back_as(event, &reply.key).await;
+    }
+
+    async fn answer_internal_error(&self, reply: &Reply, message: &Message, text: String) {
+        let record = RunRecord::not_run(Status::InternalError, None, text);
+        let outcome = self.outcome_without_run(record, reply, message);
+        let event = Event::SandboxFault { attempts_left: false, job_suspect: true };
+        self.answer_outcome(event, outcome, reply, message).await;
+    }
+
+    async fn give_back_as(&self, event: Event, key: &JobKey) {
+        self.give_back(key, disposition(settle(event).delivery, false)).await;
+    }
+
+    fn outcome(&self, job: &Job, message: &Message, began: Duration, execution: Execution) -> Outcome {
+        let (tests, tests_complete, tests_trust) = match execution.tests {
+            Some(report) => (report.tests, Some(report.complete), Some(report.trust)),
+            None => (Vec::new(), None, None),
+        };
+        Outcome {
+            run: execution.run,
+            timings: Timings {
+                queued_seconds: Some(self.queued_seconds(job.issued_at, message)),
+                leased_seconds: Some((began + execution.leased).as_secs_f64()),
+                started_seconds: Some(execution.started.as_secs_f64()),
+                run_seconds: Some(execution.ran.as_secs_f64()),
+                total_seconds: Some(message.received_at.elapsed().as_secs_f64()),
+            },
+            compile: execution.compile,
+            cases: execution.cases,
+            tests,
+            tests_complete,
+            tests_trust,
+            artifacts: execution.artifacts,
+            artifacts_refused: execution.artifacts_refused,
+            profile: Some(job.profile.clone()),
+            image_digest: Some(execution.image_digest),
+            isolation: Some(execution.isolation),
+            worker: self.settings.worker_id.clone(),
+            attempt: message.attempt,
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What profiles and keys allow.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use super::claims::Claims;
+use super::fields::ClaimError;
+use super::quote::quote;
+use crate::domain::job::JobFile;
+use crate::domain::limits::{Limits, LimitsPatch};
+use crate::domain::reason::RejectReason;
+
+/// Beyond a run's own time: the kill, the report, the publish.
+const RUN_OVERHEAD_SECONDS: u64 = 120;
+/// Queues whose names begin so are the worker's own.
+const OWN_QUEUES: &str = "tester.";
+
+/// What a profile says about jobs that name it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ProfileRules {
+    /// The file that stands for `{entry}` when a job names none; empty: the profile needs none.
+    pub entry: String,
+    /// Limits where they differ from the defaults.
+    pub limits: LimitsPatch,
+    /// The most a job may ask for; a limit that is absent here cannot be raised above the profile's own.
+    pub limits_max: LimitsPatch,
+}
+
+impl ProfileRules {
+    fn limits_in_force(&self) -> Limits {
+        Limits::default().overlaid(&self.limits)
+    }
+
+    fn maxima(&self) -> LimitsPatch {
+        self.limits_in_force().to_patch().overlaid(&self.limits_max)
+    }
+}
+
+/// A glob of a policy that is none.
+#[derive(Debug, thiserror::Error)]
+#[error("the reply queue glob {glob} of the policy for the key {kid} is not a glob: {source}")]
+pub struct PolicyError {
+    /// The key.
+    pub kid: String,
+    /// The glob.
+    pub glob: String,
+    /// Why it is none.
+    #[source]
+    source: globset::Error,
+}
+
+/// What a key may do, besides what profiles allow. The default allows everything.
+#[derive(Debug, Clone, Default)]
+pub struct KeyRules {
+    profiles: Option<BTreeSet<String>>,
+    reply_queues: Option<GlobSet>,
+    limits_max: LimitsPatch,
+}
+
+impl KeyRules {
+    /// The rules of one `[keys.policies."kid"]`.
+    ///
+    /// # Errors
+    /// [`PolicyError`] for a glob that cannot be read.
+    pub fn new(
+        kid: &str,
+        profiles: Option<&[String]>,
+        reply_queues: Option<&[String]>,
+        limits_max: LimitsPatch,
+    ) -> Result<Self, PolicyError> {
+        let reply_queues = reply_queues.map(|globs| glob_set(kid, globs)).transpose()?;
+        Ok(Self { profiles: profiles.map(|names| names.iter().cloned().collect()), reply_queues, limits_max })
+    }
+
+    /// Whether results may go to this queue.
+    pub(in crate::protocol) fn allows_reply_to(&self, queue: &str) -> bool {
+        match &self.reply_queues {
+            Some(globs) => globs.is_match(queue),
+            None => !queue.starts_with(OWN_QUEUES),
+        }
+    }
+}
+
+fn glob_set(kid: &str, globs: &[String]) -> Result<GlobSet, PolicyError> {
+    let error = |glob: &str, source| PolicyError { kid: quote(kid), glob: quote(glob), source };
+    let mut set = GlobSetBuilder::new();
+    for glob in globs {
+        // A queue's name is no path: `*` matches a slash like any other character.
+        let built = GlobBuilder::new(glob).literal_separator(false).backslash_escape(true).build();
+        set.add(built.map_err(|source| error(glob, source))?);
+    }
+    set.build().map_err(|source| error(&globs.join(", "), source))
+}
+
+/// What the broker and the operator set for all jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// The longest `exp - iat`, in seconds.
+    pub lifetime_seconds_max: u64,
+    /// The broker's `consumer_timeout`, in seconds.
+    pub consumer_timeout_seconds: u64,
+}
+
+/// The limits in force for the job and for each of its cases.
+#[derive(Debug, PartialEq)]
+pub(in crate::protocol) struct Granted {
+    pub(in crate::protocol) limits: Limits,
+    pub(in crate::protocol) case_limits: Vec<Limits>,
+}
+
+/// Checks a job against its profile and its key. `profile` is `None` where no profile has the name.
+pub(in crate::protocol) fn check(
+    claims: &Claims,
+    profile: Option<&ProfileRules>,
+    key: &KeyRules,
+    lifetimes: Lifetimes,
+) -> Result<Granted, ClaimError> {
+    let profile = profile.ok_or_else(|| {
+        let text = format_args!("no profile of this worker is called {}", quote(&claims.profile));
+        ClaimError::new(RejectReason::UnknownProfile, text)
+    })?;
+    if key.profiles.as_ref().is_some_and(|allowed| !allowed.contains(&claims.profile)) {
+        let text = format_args!("the key may not use the profile {}", quote(&claims.profile));
+        return Err(ClaimError::new(RejectReason::OverPolicy, text));
+    }
+    check_entry(claims, &profile.entry)?;
+    let granted = grant_limits(claims, profile, key)?;
+    check_deadlines(claims, &granted, lifetimes)?;
+    Ok(granted)
+}
+
+fn check_entry(claims: &Claims, default: &str) -> Result<(), ClaimError> {
+    let has = |path: &str| claims.files.iter().any(|file: &JobFile| file.path.as_str() == path);
+    let bad = |text: std::fmt::Arguments<'_>| Err(ClaimError::new(RejectReason::BadPath, text));
+    match &claims.entry {
+        Some(entry) if !has(entry.as_str()) => {
+            bad(format_args!("the entry {} is none of the job's files", quote(entry.as_str())))
+        }
+        None if !default.is_empty() && !has(default) => {
+            bad(format_args!("the job names no entry, and {}, the profile's own, is none of its files", quote(default)))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn grant_limits(claims: &Claims, profile: &ProfileRules, key: &KeyRules) -> Result<Granted, ClaimError> {
+    let maxima = profile.maxima();
+    let grant = |what: &str, limits: Limits| {
+        let over =
+            |by: &str, error| ClaimError::new(RejectReason::OverPolicy, format_args!("{what}, by {by}: {error}"));
+        limits.check_within(&maxima).map_err(|error| over("the profile", error))?;
+        limits.check_within(&key.limits_max).map_err(|error| over("the key's policy", error))?;
+        Ok(limits)
+    };
+    let limits = grant("limits", profile.limits_in_force().overlaid(&claims.limits))?;
+    let case_limits = claims
+        .cases
+        .iter()
+        .enumerate()
+        .map(|(index, case)| grant(&format!("cases[{index}].limits"), limits.overlaid(&case.limits)))
+        .collect::<Result<_, _>>()?;
+    Ok(Granted { limits, case_limits })
+}
+
+fn check_deadlines(claims: &Claims, granted: &Granted, lifetimes: Lifetimes) -> Result<(), ClaimError> {
+    let too_long = |text: std::fmt::Arguments<'_>| Err(ClaimError::new(RejectReason::DeadlineTooLong, text));
+    let lifetime = claims.expires_at.saturating_sub(claims.issued_at);
+    let lifetime_max = lifetimes.lifetime_seconds_max;
+    if lifetime > lifetime_max {
+        return too_long(format_args!("exp is {lifetime} s after iat, but {lifetime_max} s is the most"));
+    }
+    let run_seconds = if granted.case_limits.is_empty() {
+        granted.limits.wall_seconds
+    } else {
+        granted.case_limits.iter().map(|limits| limits.wall_seconds).sum()
+    };
+    let timeout = lifetimes.consumer_timeout_seconds;
+    // A time that no Duration holds is too long as well.
+    let longest = Duration::from_secs(timeout.saturating_sub(RUN_OVERHEAD_SECONDS));
+    if !Duration::try_from_secs_f64(run_seconds).is_ok_and(|run| run <= longest) {
+        return too_long(format_args!(
+            "the job may run for {run_seconds} s, but the broker takes a job back after {timeout} s, of which the \
+             worker keeps {RUN_OVERHEAD_SECONDS} s"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! Results: claims, signing, and verifying for those who wait for one.
+
+use bytes::Bytes;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::jws::{self, JwsError, Purpose};
+use super::keys::{Direction, KeyRing};
+use super::quote::{message, quote};
+use super::signing::SigningKey;
+use super::{RESULT_TYP, VERSION};
+use crate::domain::job::{JobDigest, JobKey};
+use crate::domain::outcome::Outcome;
+
+mod cut;
+
+/// The claims of a result. Every member is always present.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ResultClaims {
+    /// Version of the protocol.
+    pub v: u64,
+    /// The worker that signed.
+    pub iss: String,
+    /// The `iss` of the job.
+    pub aud: String,
+    /// When it was signed, in seconds since 1970.
+    pub iat: u64,
+    /// The `jti` of the job.
+    pub jti: Uuid,
+    /// SHA-256 of the bytes of the job's JWS, in lower-case hexadecimal digits.
+    pub job_sha256: String,
+    /// What came of the job.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+impl ResultClaims {
+    /// The result of a job.
+    pub fn new(job: &JobKey, digest: JobDigest, issued_at: u64, outcome: Outcome) -> Self {
+        Self {
+            v: VERSION,
+            iss: outcome.worker.clone(),
+            aud: job.issuer.clone(),
+            iat: issued_at,
+            jti: job.id,
+            job_sha256: digest.to_string(),
+            outcome,
+        }
+    }
+}
+
+/// Why a result cannot be signed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignError {
+    /// Not even a result without output, tests, cases and artifacts fits.
+    #[error("the result cannot be cut to {bytes_max} bytes; raise protocol.result_bytes_max")]
+    TooLarge {
+        /// The bound.
+        bytes_max: usize,
+    },
+    /// A number that JSON does not have.
+    #[error("the claims cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Signs a result. One that would be larger than `result_bytes_max` is cut until it fits, and says so.
+///
+/// # Errors
+/// [`SignError`].
+pub fn sign_result(claims: &ResultClaims, key: &SigningKey, result_bytes_max: usize) -> Result<Bytes, SignError> {
+    let too_large = || SignError::TooLarge { bytes_max: result_bytes_max };
+    let payload_max = jws::payload_bytes_max(RESULT_TYP, key, result_bytes_max).ok_or_else(too_large)?;
+    let payload = serde_json::to_vec(claims)?;
+    if payload.len() <= payload_max {
+        return Ok(jws::sign(RESULT_TYP, key, &payload));
+    }
+    let note = format!("the result was cut to fit {result_bytes_max} bytes");
+    let fitting = cut::cut_to(claims, payload_max, &note)?.ok_or_else(too_large)?;
+    Ok(jws::sign(RESULT_TYP, key, &serde_json::to_vec(&fitting)?))
+}
+
+/// What a result must be an answer to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// Issuer and id of the job.
+    pub job: JobKey,
+    /// SHA-256 of the job's bytes.
+    pub digest: JobDigest,
+}
+
+/// Why a message is not the result that was waited for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResultError {
+    /// Not signed by a worker's key.
+    #[error("the result is not authentic: {0}")]
+    NotAuthentic(#[from] JwsError),
+    /// The key signs for another worker.
+    #[error("the key {kid} does not sign results of {issuer}")]
+    WrongIssuer {
+        /// The key.
+        kid: String,
+        /// The `iss` of the result.
+        issuer: String,
+    },
+    /// Signed, but not the claims of a result.
+    #[error("the claims of the result cannot be read: {0}")]
+    Malformed(String),
+    /// Another version.
+    #[error("the result has version {0}, but this program speaks version {VERSION}")]
+    Version(u64),
+    /// The result of another job.
+    #[error("the result is for another job: its {claim} differs")]
+    OtherJob {
+        /// The claim.
+        claim: &'static str,
+    },
+}
+
+/// Verifies a result: signature, `typ`, issuer, version, and that it answers this very job.
+///
+/// # Errors
+/// [`ResultError`] for whatever is wrong first.
+pub fn verify_result(body: &[u8], ring: &KeyRing, expected: &Expected) -> Result<ResultClaims, ResultError> {
+    let purpose = Purpose { typ: RESULT_TYP, direction: Direction::Results };
+    let signed = jws::verify(body, ring, purpose)?;
+    let claims: ResultClaims =
+        serde_json::from_slice(&signed.payload).map_err(|error| ResultError::Malformed(message(&error.to_string())))?;
+    if !signed.key.may_sign_for(&claims.iss) {
+        return Err(ResultError::WrongIssuer { kid: quote(signed.key.kid()), issuer: quote(&claims.iss) });
+    }
+    if claims.v != VERSION {
+        return Err(ResultError::Version(claims.v));
+    }
+    let claim = if claims.aud != expected.job.issuer {
+        Some("aud")
+    } else if claims.jti != expected.job.id {
+        Some("jti")
+    } else if claims.job_sha256 != expected.digest.to_string() {
+        Some("job_sha256")
+    } else {
+        None
+    };
+    claim.map_or(Ok(claims), |claim| Err(ResultError::OtherJob { claim }))
+}

@@ -1,0 +1,35 @@
+//! Sandboxes: the only importer of the Docker client, of the pool library and of tar.
+//!
+//! ```text
+//! Executor ── lease ──▶ Pool (one a profile) ◀── filler: creates, starts, attaches, waits for the runner
+//!    │                                                │
+//!    ├── Session: frames to and from the runner       ▼
+//!    └── Lease dropped ──▶ Reaper: removes the container, then gives its place in the pool back
+//! ```
+//!
+//! A sandbox runs one job. Whatever happens to a lease, its container is removed and never goes back to the pool.
+
+mod blueprint;
+mod doctor;
+mod engine;
+mod executor;
+mod hardening;
+mod health;
+mod image;
+mod judge;
+mod launch;
+mod lease;
+mod leftovers;
+mod link;
+mod plan;
+mod pool;
+mod reaper;
+mod report;
+mod runner_volume;
+mod session;
+mod tarball;
+
+pub use doctor::examine;
+pub use engine::DockerError;
+pub use executor::Sandboxes;
+pub use pool::PoolCount;

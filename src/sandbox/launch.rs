@@ -1,0 +1,154 @@
+//! Making a sandbox: named and labelled, created, attached, started, and heard from.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bollard::query_parameters::{
+    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder,
+};
+use tester_runner::PROTOCOL_VERSION;
+use tester_runner::frame::Kind;
+use tester_runner::message::Ready;
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+
+use super::blueprint::Blueprint;
+use super::engine::{DockerError, Engine};
+use super::hardening::{self, Surroundings};
+use super::image::ImageFacts;
+use super::link::{self, Link};
+
+/// How long a runner may take from the container's start to its first word. Generous: an emulated host takes seconds.
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Label that holds the worker's id.
+pub(super) const LABEL_ID: &str = "tester-worker.id";
+
+/// Label that holds the start of the worker's process: two lives of one worker differ in it.
+pub(super) const LABEL_EPOCH: &str = "tester-worker.epoch";
+
+/// What every sandbox of this worker has in common.
+#[derive(Debug)]
+pub(super) struct Maker {
+    pub(super) engine: Engine,
+    pub(super) worker_id: String,
+    pub(super) epoch: String,
+    pub(super) runtime: String,
+    pub(super) runner_volume: String,
+    pub(super) tasks: TaskTracker,
+    sequence: AtomicU64,
+}
+
+/// A sandbox whose runner is ready.
+#[derive(Debug)]
+pub(super) struct Sandbox {
+    /// The container's name, which is ours and known before Docker knows it.
+    pub(super) name: String,
+    pub(super) image: Arc<ImageFacts>,
+    pub(super) link: Link,
+    /// Evidence that this host cannot give.
+    pub(super) missing_evidence: Vec<String>,
+    /// Wakes the filler of the pool that this sandbox belongs to.
+    pub(super) pool_changed: Arc<Notify>,
+}
+
+impl Sandbox {
+    /// Whether the runner's stream is open.
+    pub(super) fn is_alive(&self) -> bool {
+        self.link.reader.is_alive()
+    }
+}
+
+impl Maker {
+    pub(super) fn new(engine: Engine, worker_id: &str, epoch: &str, runtime: &str, tasks: TaskTracker) -> Self {
+        Self {
+            engine,
+            worker_id: worker_id.to_owned(),
+            epoch: epoch.to_owned(),
+            runtime: runtime.to_owned(),
+            runner_volume: super::runner_volume::volume_name(),
+            tasks,
+            sequence: AtomicU64::new(0),
+        }
+    }
+
+    /// The labels of everything this worker makes.
+    pub(super) fn labels(&self) -> HashMap<String, String> {
+        HashMap::from([(LABEL_ID.to_owned(), self.worker_id.clone()), (LABEL_EPOCH.to_owned(), self.epoch.clone())])
+    }
+
+    /// A container name that was never used before.
+    pub(super) fn next_name(&self) -> String {
+        let number = self.sequence.fetch_add(1, Ordering::Relaxed);
+        format!("tester-sandbox-{}-{}-{number}", self.worker_id, self.epoch)
+    }
+
+    /// Makes one sandbox under a name that the caller already noted, so that it can be removed whatever happens here.
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave a container of this name behind; the caller removes it by name.
+    pub(super) async fn make(
+        &self,
+        name: &str,
+        print: Blueprint,
+        image: Arc<ImageFacts>,
+        pool_changed: Arc<Notify>,
+    ) -> Result<Sandbox, DockerError> {
+        let labels = self.labels();
+        let around =
+            Surroundings { image: &image, runner_volume: &self.runner_volume, runtime: &self.runtime, labels: &labels };
+        let body = hardening::container(&print, around);
+        let options = CreateContainerOptionsBuilder::default().name(name).build();
+        self.engine
+            .call("create a sandbox", |docker| async move { docker.create_container(Some(options), body).await })
+            .await?;
+        // Attached before it starts, so that nothing it says is missed.
+        let options =
+            AttachContainerOptionsBuilder::default().stream(true).stdin(true).stdout(true).stderr(true).build();
+        let attached = self
+            .engine
+            .call("attach to a sandbox", |docker| async move { docker.attach_container(name, Some(options)).await })
+            .await?;
+        let mut link = link::link(attached, &self.tasks, Arc::clone(&pool_changed));
+        self.engine.call("start a sandbox", |docker| async move { docker.start_container(name, None).await }).await?;
+        let ready = await_ready(&mut link).await?;
+        Ok(Sandbox { name: name.to_owned(), image, link, missing_evidence: ready.missing, pool_changed })
+    }
+
+    /// Removes a container with its anonymous volumes. One that is gone, or going, is fine.
+    pub(super) async fn remove(&self, name: &str) -> Result<(), DockerError> {
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        let removed = self
+            .engine
+            .call("remove a sandbox", |docker| async move { docker.remove_container(name, Some(options)).await })
+            .await;
+        match removed {
+            Err(error) if error.is_not_found() || error.is_conflict() => Ok(()),
+            other => other,
+        }
+    }
+}
+
+async fn await_ready(link: &mut Link) -> Result<Ready, DockerError> {
+    let refuse = |reason: String| DockerError::Runner { reason };
+    let first = tokio::time::timeout(READY_TIMEOUT, link.reader.next()).await;
+    let frame = first.map_err(|_elapsed| refuse(format!("it said nothing within {} s", READY_TIMEOUT.as_secs())))?;
+    let (kind, payload) = frame.ok_or_else(|| refuse("it ended before its first word".to_owned()))?;
+    if kind == Kind::Fault {
+        return Err(refuse(format!("it reports a fault: {}", String::from_utf8_lossy(&payload))));
+    }
+    if kind != Kind::Ready {
+        return Err(refuse(format!("its first frame is {kind:?}")));
+    }
+    let ready: Ready =
+        serde_json::from_slice(&payload).map_err(|error| refuse(format!("its first frame is unreadable: {error}")))?;
+    if ready.version != PROTOCOL_VERSION {
+        return Err(refuse(format!(
+            "it speaks version {} of the protocol, this worker {PROTOCOL_VERSION}",
+            ready.version
+        )));
+    }
+    Ok(ready)
+}

@@ -1,0 +1,114 @@
+//! What dead workers left behind: exited sandboxes, containers that never started, volumes of other versions.
+//!
+//! A worker's death ends its sandboxes, so a labelled container that has exited is garbage, whoever made it; a
+//! container's host name changes between starts, so no worker could tell its own by id alone.
+
+use std::collections::HashMap;
+
+use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
+use bollard::query_parameters::{ListContainersOptionsBuilder, ListVolumesOptionsBuilder, RemoveVolumeOptions};
+
+use super::engine::DockerError;
+use super::launch::{LABEL_EPOCH, LABEL_ID, Maker};
+use super::runner_volume::VOLUME_PREFIX;
+
+/// A container that was created this long ago and never started belongs to nobody. In seconds.
+const NEVER_STARTED_SECONDS: i64 = 600;
+
+/// Removes what is certainly garbage; returns how many containers that were.
+pub(super) async fn sweep(maker: &Maker, now_unix_seconds: i64) -> Result<usize, DockerError> {
+    let filters = HashMap::from([("label".to_owned(), vec![LABEL_ID.to_owned()])]);
+    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+    let found = maker
+        .engine
+        .call("list sandboxes", |docker| async move { docker.list_containers(Some(options)).await })
+        .await?;
+    let garbage: Vec<String> = found
+        .iter()
+        .filter(|container| is_garbage(container, &maker.epoch, now_unix_seconds))
+        .filter_map(name)
+        .collect();
+    for name in &garbage {
+        tracing::info!("removing `{name}`, which a dead worker left behind");
+        maker.remove(name).await?;
+    }
+    Ok(garbage.len())
+}
+
+/// Removes runner volumes of other versions, and this version's when `own` is set. One that is in use stays.
+pub(super) async fn sweep_volumes(maker: &Maker, own: bool) -> Result<(), DockerError> {
+    let filters = HashMap::from([("label".to_owned(), vec![LABEL_ID.to_owned()])]);
+    let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+    let found =
+        maker.engine.call("list volumes", |docker| async move { docker.list_volumes(Some(options)).await }).await?;
+    for volume in found.volumes.unwrap_or_default() {
+        let ours = volume.name == maker.runner_volume;
+        if !volume.name.starts_with(VOLUME_PREFIX) || (ours && !own) {
+            continue;
+        }
+        let name = volume.name.as_str();
+        let removed = maker
+            .engine
+            .call("remove a runner volume", |docker| async move {
+                docker.remove_volume(name, None::<RemoveVolumeOptions>).await
+            })
+            .await;
+        match removed {
+            // In use by another worker, or gone already.
+            Err(error) if error.is_conflict() || error.is_not_found() => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+fn is_garbage(container: &ContainerSummary, epoch: &str, now_unix_seconds: i64) -> bool {
+    let ours = container.labels.as_ref().and_then(|labels| labels.get(LABEL_EPOCH)).is_some_and(|found| found == epoch);
+    match container.state {
+        // Our own are the reaper's.
+        _ if ours => false,
+        Some(ContainerSummaryStateEnum::EXITED | ContainerSummaryStateEnum::DEAD) => true,
+        Some(ContainerSummaryStateEnum::CREATED) => {
+            container.created.is_some_and(|created| now_unix_seconds - created > NEVER_STARTED_SECONDS)
+        }
+        _ => false,
+    }
+}
+
+fn name(container: &ContainerSummary) -> Option<String> {
+    container.names.as_ref()?.first().map(|name| name.trim_start_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn container(state: ContainerSummaryStateEnum, epoch: &str, created: i64) -> ContainerSummary {
+        ContainerSummary {
+            state: Some(state),
+            created: Some(created),
+            labels: Some(HashMap::from([(LABEL_EPOCH.to_owned(), epoch.to_owned())])),
+            ..ContainerSummary::default()
+        }
+    }
+
+    #[test]
+    fn an_exited_sandbox_of_another_life_is_garbage_and_a_running_one_is_not() {
+        use ContainerSummaryStateEnum::{CREATED, DEAD, EXITED, RUNNING};
+        for (state, epoch, created, garbage) in [
+            (EXITED, "old", 0, true),
+            (DEAD, "old", 0, true),
+            (RUNNING, "old", 0, false),
+            (CREATED, "old", 0, true),
+            (CREATED, "old", 990, false),
+            (EXITED, "mine", 0, false),
+            (CREATED, "mine", 0, false),
+        ] {
+            assert_eq!(
+                is_garbage(&container(state, epoch, created), "mine", 1_000),
+                garbage,
+                "{state:?} {epoch} {created}"
+            );
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! From a verified job and its profile to what the runner is told.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use tester_runner::BOX_DIR;
+use tester_runner::message::Start;
+
+use super::report::REPORT_BYTES_MAX;
+use super::session::Plan;
+use super::tarball;
+use crate::config::model::{Profile, Report};
+use crate::domain::job::Job;
+
+/// Job uids lie in this range: they fit a 65,536-wide user-namespace remap and no image's own users.
+const UIDS: std::ops::Range<u32> = 20_000..60_000;
+
+/// Where programs are looked up when the image does not say.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What stands for the entry file in a profile's `argv`.
+const ENTRY: &str = "{entry}";
+
+/// The plan of a job's one run.
+///
+/// # Errors
+/// What the tar library says.
+pub(super) fn plan(
+    job: &Job,
+    profile: &Profile,
+    image_env: &BTreeMap<String, String>,
+    uid: u32,
+) -> std::io::Result<Plan> {
+    let limits = &job.limits;
+    let start = Start {
+        uid,
+        argv: argv(job, profile),
+        env: environment(job, profile, image_env),
+        wall_milliseconds: milliseconds(limits.wall_seconds),
+        cpu_milliseconds: milliseconds(limits.cpu_seconds),
+        stdout_bytes: limits.stdout_bytes,
+        stderr_bytes: limits.stderr_bytes,
+        file_bytes: limits.file_bytes,
+        open_files: limits.open_files,
+        report: profile.report != Report::None,
+        report_bytes_max: REPORT_BYTES_MAX,
+        cpus_milli: milliseconds(limits.cpus),
+    };
+    Ok(Plan { start, tar: tarball::pack(&job.files)?, stdin: Bytes::copy_from_slice(job.stdin.as_bytes()) })
+}
+
+/// Whether the program that a profile starts comes from the job itself.
+pub(super) fn program_is_the_jobs(profile: &Profile) -> bool {
+    profile.argv.first().is_some_and(|program| program.contains(ENTRY))
+}
+
+/// A uid for one run, that no other run is likely to share.
+///
+/// # Errors
+/// When the kernel has no random numbers.
+pub(super) fn random_uid() -> std::io::Result<u32> {
+    let random = getrandom::u32().map_err(std::io::Error::other)?;
+    Ok(UIDS.start + random % (UIDS.end - UIDS.start))
+}
+
+fn argv(job: &Job, profile: &Profile) -> Vec<String> {
+    let entry = job.entry.as_ref().map_or(profile.entry.as_str(), |path| path.as_str());
+    let word = |(index, word): (usize, &String)| {
+        // A program without a slash would be looked up in PATH, and a name like `-c` be taken for an option.
+        let in_box = index == 0 || entry.starts_with('-');
+        let entry = if in_box { format!("./{entry}") } else { entry.to_owned() };
+        word.replace(ENTRY, &entry)
+    };
+    profile.argv.iter().enumerate().map(word).chain(job.args.iter().cloned()).collect()
+}
+
+/// The image's environment, then ours, the profile's and the job's; the later one wins.
+fn environment(job: &Job, profile: &Profile, image_env: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    let mut env = BTreeMap::from([("PATH".to_owned(), DEFAULT_PATH.to_owned())]);
+    env.extend(image_env.clone());
+    env.insert("HOME".to_owned(), BOX_DIR.to_owned());
+    env.extend(profile.env.clone());
+    env.extend(job.env.clone());
+    env.into_iter().collect()
+}
+
+/// Thousandths of a limit, rounded up: a limit above zero never becomes none.
+fn milliseconds(value: f64) -> u64 {
+    format!("{:.0}", (value * 1000.0).ceil().clamp(1.0, 9e15)).parse().unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::content::Content;
+    use crate::domain::job::{JobDigest, JobKey};
+    use crate::domain::limits::Limits;
+    use crate::domain::path::{JobPath, PathBounds};
+
+    fn job(entry: Option<&str>) -> Job {
+        let path = |path: &str| JobPath::parse(path, PathBounds { bytes_max: 255, depth_max: 16 }).unwrap();
+        Job {
+            key: JobKey { issuer: "b".to_owned(), id: uuid::Uuid::nil() },
+            digest: JobDigest([0; 32]),
+            issued_at: 0,
+            expires_at: 0,
+            reply_to: "r".to_owned(),
+            profile: "python".to_owned(),
+            entry: entry.map(path),
+            files: Vec::new(),
+            stdin: Content::default(),
+            args: vec!["{entry}".to_owned(), "-x".to_owned()],
+            env: BTreeMap::from([("A".to_owned(), "job".to_owned())]),
+            limits: Limits::default(),
+            cases: Vec::new(),
+            stop_on_failure: false,
+            artifacts: Vec::new(),
+            stream: false,
+        }
+    }
+
+    fn profile(argv: &[&str]) -> Profile {
+        let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
+        let text = format!("image = 'i'\nentry = 'main.py'\nargv = {argv:?}\nenv = {{ A = 'profile', B = 'profile' }}");
+        toml::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn the_entry_is_replaced_in_the_profiles_words_and_never_in_the_jobs() {
+        assert_eq!(argv(&job(None), &profile(&["python3", "{entry}"])), ["python3", "main.py", "{entry}", "-x"]);
+        assert_eq!(
+            argv(&job(Some("a/b.py")), &profile(&["python3", "--f={entry}"])),
+            ["python3", "--f=a/b.py", "{entry}", "-x"]
+        );
+    }
+
+    #[test]
+    fn an_entry_is_never_taken_for_an_option_or_looked_up_in_path() {
+        let python = argv(&job(Some("-c")), &profile(&["python3", "{entry}"]));
+        assert_eq!(python.get(1).unwrap(), "./-c");
+        let compiled = argv(&job(Some("prog")), &profile(&["{entry}"]));
+        assert_eq!(compiled.first().unwrap(), "./prog");
+        assert!(program_is_the_jobs(&profile(&["{entry}"])) && !program_is_the_jobs(&profile(&["python3", "{entry}"])));
+    }
+
+    #[test]
+    fn the_jobs_environment_wins_over_the_profiles_and_the_images() {
+        let image = BTreeMap::from([("A".to_owned(), "image".to_owned()), ("PATH".to_owned(), "/image".to_owned())]);
+        let env = environment(&job(None), &profile(&["x"]), &image);
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(env, [pair("A", "job"), pair("B", "profile"), pair("HOME", "/box"), pair("PATH", "/image")]);
+    }
+
+    #[test]
+    fn a_limit_above_zero_never_becomes_none() {
+        assert_eq!(milliseconds(0.000_01), 1);
+        assert_eq!(milliseconds(0.5), 500);
+        assert_eq!(milliseconds(10.0), 10_000);
+    }
+
+    #[test]
+    fn uids_lie_in_the_range_of_the_contract() {
+        for _ in 0..1000 {
+            assert!((20_000..=59_999).contains(&random_uid().unwrap()));
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! Warm sandboxes, one pool a profile.
+//!
+//! Deadpool bounds how many sandboxes exist and hands them out; the filler keeps `warm` of them ready and makes more
+//! while jobs wait. Creation and removal are off a job's path.
+//!
+//! ```text
+//! run_filler ── creations (JoinSet) ──▶ make ──▶ Pool::try_add
+//!     ▲ changed: a lease was asked for or ended, a sandbox died, a place was freed
+//! ```
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use deadpool::unmanaged::{Object, Pool};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::blueprint::Blueprint;
+use super::engine::DockerError;
+use super::health::Health;
+use super::image::{self, ImageFacts};
+use super::launch::{Maker, Sandbox};
+use super::reaper::{Doomed, Reaper};
+use super::runner_volume;
+
+/// How long what is known of an image is believed: a rebuilt image is taken up by the next sandbox after that.
+const IMAGE_FACTS_AGE_MAX: Duration = Duration::from_secs(10);
+
+/// First and longest pause after a creation failed.
+const RETRY_PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+
+/// What the pools of all profiles share.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    pub(super) maker: Arc<Maker>,
+    pub(super) reaper: Reaper,
+    /// Creations at the same time, over all profiles.
+    pub(super) creations: Arc<Semaphore>,
+    pub(super) health: Arc<Health>,
+    pub(super) runner_volume_ensured: Arc<tokio::sync::Mutex<bool>>,
+}
+
+/// The sandboxes of one profile.
+#[derive(Debug)]
+pub(super) struct ProfilePool {
+    pub(super) profile: String,
+    pub(super) image_name: String,
+    pub(super) blueprint: Blueprint,
+    warm: usize,
+    shared: Shared,
+    sandboxes: Pool<Sandbox>,
+    waiting: AtomicUsize,
+    changed: Arc<Notify>,
+    facts: Mutex<Option<(Instant, Arc<ImageFacts>)>>,
+    /// The last failure of the filler, while it fails.
+    failure: watch::Sender<Option<Arc<DockerError>>>,
+}
+
+/// How many sandboxes a pool has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolCount {
+    /// Ready for a job.
+    pub warm: usize,
+    /// Running a job, or being removed.
+    pub leased: usize,
+    /// Jobs that wait for one.
+    pub waiting: usize,
+}
+
+impl ProfilePool {
+    pub(super) fn new(
+        profile: &str,
+        image_name: &str,
+        blueprint: Blueprint,
+        sizes: (usize, usize),
+        shared: Shared,
+    ) -> Self {
+        let (warm, slots) = sizes;
+        Self {
+            profile: profile.to_owned(),
+            image_name: image_name.to_owned(),
+            blueprint,
+            warm,
+            shared,
+            // Every slot may hold one while the pool is being refilled behind it.
+            sandboxes: Pool::new(warm + slots),
+            waiting: AtomicUsize::new(0),
+            changed: Arc::new(Notify::new()),
+            facts: Mutex::new(None),
+            failure: watch::Sender::new(None),
+        }
+    }
+
+    /// A sandbox of its own for one job, from the pool.
+    ///
+    /// # Errors
+    /// The filler's failure, when there is no sandbox and none can be made.
+    ///
+    /// # Cancel safety
+    /// A sandbox that was handed out and not taken goes to the reaper.
+    pub(super) async fn lease(&self) -> Result<Object<Sandbox>, Arc<DockerError>> {
+        let _waiting = Waiting::new(&self.waiting);
+        let mut failure = self.failure.subscribe();
+        loop {
+            self.changed.notify_one();
+            if let Ok(found) = self.sandboxes.try_get() {
+                if let Some(alive) = self.alive(found) {
+                    return Ok(alive);
+                }
+                continue;
+            }
+            // Marked as seen first: a failure that comes after this wakes us below.
+            if let Some(error) = failure.borrow_and_update().clone() {
+                return Err(error);
+            }
+            tokio::select! {
+                found = self.sandboxes.get() => {
+                    let found = found.map_err(|_closed| closed())?;
+                    if let Some(alive) = self.alive(found) {
+                        return Ok(alive);
+                    }
+                }
+                _ = failure.changed() => {}
+            }
+        }
+    }
+
+    /// A sandbox that was just made for a job that no warm one fits.
+    pub(super) async fn make_fresh(&self, print: Blueprint) -> Result<Sandbox, DockerError> {
+        self.make(print).await
+    }
+
+    pub(super) fn count(&self) -> PoolCount {
+        let status = self.sandboxes.status();
+        PoolCount {
+            warm: status.available,
+            leased: status.size.saturating_sub(status.available),
+            waiting: self.waiting.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The digest of the image as it was last seen.
+    pub(super) fn image_digest(&self) -> Option<String> {
+        let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        facts.as_ref().map(|(_, facts)| facts.digest.clone())
+    }
+
+    /// Keeps the pool filled until it is cancelled; then gives every idle sandbox to the reaper.
+    pub(super) async fn run_filler(self: Arc<Self>, cancel: CancellationToken) {
+        let mut creations = JoinSet::new();
+        let mut retry: Option<(Instant, Duration)> = None;
+        loop {
+            self.sweep_dead();
+            if retry.is_none_or(|(at, _)| at <= Instant::now()) {
+                for _ in 0..self.missing(creations.len()) {
+                    let pool = Arc::clone(&self);
+                    creations.spawn(async move { pool.make(pool.blueprint).await });
+                }
+            }
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                () = self.changed.notified() => {}
+                // The pause itself is forgotten only by a success, so that failures keep getting further apart. The
+                // failure is forgotten now: a job that comes waits for the new attempt.
+                () = sleep_until(retry.map(|(at, _)| at)) => {
+                    self.failure.send_if_modified(|failure| failure.take().is_some());
+                }
+                Some(made) = creations.join_next() => retry = self.take(made, retry),
+            }
+        }
+        // Dropping a creation midway posts its name to the reaper.
+        creations.shutdown().await;
+        self.sandboxes_to_reaper();
+        self.sandboxes.close();
+    }
+
+    /// Takes the outcome of a creation; returns when the next attempt may be made.
+    fn take(
+        &self,
+        made: Result<Result<Sandbox, DockerError>, tokio::task::JoinError>,
+        retry: Option<(Instant, Duration)>,
+    ) -> Option<(Instant, Duration)> {
+        match made {
+            Ok(Ok(sandbox)) => {
+                self.failure.send_if_modified(|failure| failure.take().is_some());
+                if let Err((sandbox, _full)) = self.sandboxes.try_add(sandbox) {
+                    self.doom(sandbox.name, None);
+                }
+                self.shared.health.filled(&self.profile, self.sandboxes.status().available >= self.warm);
+                return None;
+            }
+            Ok(Err(error)) => {
+                tracing::warn!("no sandbox for the profile `{}`: {error}", self.profile);
+                self.shared.health.failed(&self.profile, &error);
+                self.failure.send_replace(Some(Arc::new(error)));
+            }
+            Err(error) if error.is_cancelled() => return retry,
+            Err(error) => tracing::error!("making a sandbox panicked: {error}"),
+        }
+        let pause = retry.map_or(RETRY_PAUSES.0, |(_, pause)| (pause * 2).min(RETRY_PAUSES.1));
+        Some((Instant::now() + pause, pause))
+    }
+
+    /// How many sandboxes must be made now.
+    fn missing(&self, creating: usize) -> usize {
+        let status = self.sandboxes.status();
+        let wanted = self.warm.max(self.waiting.load(Ordering::Relaxed));
+        let room = status.max_size.saturating_sub(status.size + creating);
+        wanted.saturating_sub(status.available + creating).min(room)
+    }
+
+    async fn make(&self, print: Blueprint) -> Result<Sandbox, DockerError> {
+        // The semaphore is never closed.
+        let _permit = self.shared.creations.acquire().await.ok();
+        let facts = self.image_facts().await?;
+        self.ensure_runner_volume(&facts.id).await?;
+        let maker = &self.shared.maker;
+        let mut named = Named { name: Some(maker.next_name()), reaper: &self.shared.reaper };
+        let made = maker.make(named.name.as_deref().unwrap_or_default(), print, facts, Arc::clone(&self.changed)).await;
+        match made {
+            Ok(sandbox) => {
+                named.name = None;
+                Ok(sandbox)
+            }
+            Err(error) => {
+                // An image that was removed, or a volume that was, is looked at again by the next attempt.
+                *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                *self.shared.runner_volume_ensured.lock().await = false;
+                Err(error)
+            }
+        }
+    }
+
+    async fn image_facts(&self) -> Result<Arc<ImageFacts>, DockerError> {
+        let known = self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((at, facts)) = known
+            && at.elapsed() < IMAGE_FACTS_AGE_MAX
+        {
+            return Ok(facts);
+        }
+        let facts = Arc::new(image::inspect(&self.shared.maker.engine, &self.image_name).await?);
+        *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), Arc::clone(&facts)));
+        Ok(facts)
+    }
+
+    /// Held over the calls on purpose: one creation fills the volume, the others wait for it.
+    async fn ensure_runner_volume(&self, image_id: &str) -> Result<(), DockerError> {
+        let mut ensured = self.shared.runner_volume_ensured.lock().await;
+        if !*ensured {
+            runner_volume::ensure(&self.shared.maker, image_id).await?;
+            *ensured = true;
+        }
+        Ok(())
+    }
+
+    /// The sandbox if its runner is alive; else it goes to the reaper.
+    fn alive(&self, found: Object<Sandbox>) -> Option<Object<Sandbox>> {
+        if found.is_alive() {
+            return Some(found);
+        }
+        tracing::warn!("the idle sandbox `{}` of the profile `{}` has died", found.name, self.profile);
+        let name = found.name.clone();
+        self.doom(name, Some(found));
+        None
+    }
+
+    /// Looks at every idle sandbox once.
+    fn sweep_dead(&self) {
+        let mut alive = Vec::new();
+        for _ in 0..self.sandboxes.status().available {
+            let Ok(found) = self.sandboxes.try_get() else { break };
+            alive.extend(self.alive(found));
+        }
+        // Dropped here, not in the loop: a dropped object is the next one handed out.
+        drop(alive);
+    }
+
+    fn sandboxes_to_reaper(&self) {
+        while let Ok(found) = self.sandboxes.try_get() {
+            let name = found.name.clone();
+            self.doom(name, Some(found));
+        }
+    }
+
+    fn doom(&self, name: String, place: Option<Object<Sandbox>>) {
+        self.shared.reaper.post(Doomed { name, place, gone: None });
+    }
+}
+
+fn closed() -> Arc<DockerError> {
+    Arc::new(DockerError::Runner { reason: "the worker is stopping".to_owned() })
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at.filter(|at| *at > Instant::now()) {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Counts a job that waits, for as long as it does.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A container name that was given out. Unless the sandbox comes to be, the reaper removes whatever has the name.
+struct Named<'a> {
+    name: Option<String>,
+    reaper: &'a Reaper,
+}
+
+impl Drop for Named<'_> {
+    fn drop(&mut self) {
+        if let Some(name) = self.name.take() {
+            self.reaper.post(Doomed { name, place: None, gone: None });
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Removal of containers, off every job's path.
+//!
+//! `Drop` cannot wait, so a dropped lease only posts its container here. Its place in the pool is given back after the
+//! container is gone, never before: else live containers would exceed the bound while tearing down.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool::unmanaged::Object;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use super::launch::{Maker, Sandbox};
+
+/// Removals at the same time. Each costs the daemon about as much as a creation.
+const PARALLEL_MAX: usize = 2;
+
+/// First and longest pause between two attempts to remove a container.
+const RETRY_PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+
+/// A container that has to go.
+#[derive(Debug)]
+pub(super) struct Doomed {
+    /// Its name.
+    pub(super) name: String,
+    /// Its place in the pool, if it had one.
+    pub(super) place: Option<Object<Sandbox>>,
+    /// Told once it is gone.
+    pub(super) gone: Option<oneshot::Sender<()>>,
+}
+
+/// Where containers are posted for removal.
+#[derive(Debug, Clone)]
+pub(super) struct Reaper {
+    doomed: mpsc::UnboundedSender<Doomed>,
+}
+
+impl Reaper {
+    /// Starts the reaper. It ends when every handle is dropped and nothing is left to remove.
+    pub(super) fn start(maker: Arc<Maker>) -> Self {
+        // Unbounded, for `Drop` cannot wait; the pool bounds how many sandboxes there can be.
+        let (doomed, queue) = mpsc::unbounded_channel();
+        let tasks = maker.tasks.clone();
+        tasks.spawn(work(maker, queue));
+        Self { doomed }
+    }
+
+    /// Posts a container for removal.
+    pub(super) fn post(&self, doomed: Doomed) {
+        if let Err(error) = self.doomed.send(doomed) {
+            tracing::warn!("the sandbox `{}` is left to the next start: the reaper has ended", error.0.name);
+        }
+    }
+}
+
+async fn work(maker: Arc<Maker>, mut queue: mpsc::UnboundedReceiver<Doomed>) {
+    let mut removals = JoinSet::new();
+    let mut open = true;
+    while open || !removals.is_empty() {
+        tokio::select! {
+            next = queue.recv(), if open && removals.len() < PARALLEL_MAX => match next {
+                Some(doomed) => {
+                    removals.spawn(remove(Arc::clone(&maker), doomed));
+                }
+                None => open = false,
+            },
+            Some(done) = removals.join_next() => {
+                if let Err(error) = done {
+                    tracing::error!("a removal of a sandbox panicked: {error}");
+                }
+            }
+        }
+    }
+}
+
+/// Tries until the container is gone. Only the end of the process stops it; the next start finds what is left then.
+async fn remove(maker: Arc<Maker>, doomed: Doomed) {
+    let (mut pause, longest) = RETRY_PAUSES;
+    while let Err(error) = maker.remove(&doomed.name).await {
+        tracing::warn!("the sandbox `{}` could not be removed, trying again in {pause:?}: {error}", doomed.name);
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(longest);
+    }
+    if let Some(place) = doomed.place {
+        let sandbox = Object::take(place);
+        // The filler waits for room.
+        sandbox.pool_changed.notify_one();
+    }
+    if let Some(gone) = doomed.gone
+        && gone.send(()).is_err()
+    {
+        tracing::debug!("nobody waits any more for the end of `{}`", doomed.name);
+    }
+}

@@ -1,0 +1,81 @@
+//! The job's files as a tar, for the runner to unpack as the job's own uid.
+
+use std::collections::BTreeSet;
+
+use crate::domain::job::JobFile;
+
+/// Packs the files. Folders come before what is in them.
+///
+/// # Errors
+/// What the tar library says of a file; paths and sizes were checked before.
+pub(super) fn pack(files: &[JobFile]) -> std::io::Result<Vec<u8>> {
+    let mut builder = tar::Builder::new(Vec::new());
+    let folders: BTreeSet<&str> = files.iter().flat_map(|file| file.path.parents()).collect();
+    for folder in folders {
+        let mut header = header(tar::EntryType::Directory, 0o700, 0);
+        builder.append_data(&mut header, folder, std::io::empty())?;
+    }
+    for file in files {
+        let size = u64::try_from(file.content.len()).map_err(std::io::Error::other)?;
+        let mode = if file.executable { 0o700 } else { 0o600 };
+        let mut header = header(tar::EntryType::Regular, mode, size);
+        builder.append_data(&mut header, file.path.as_str(), file.content.as_bytes())?;
+    }
+    builder.into_inner()
+}
+
+fn header(kind: tar::EntryType, mode: u32, size: u64) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_size(size);
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+    use crate::domain::content::Content;
+    use crate::domain::job::Role;
+    use crate::domain::path::{JobPath, PathBounds};
+
+    fn file(path: &str, content: &[u8], executable: bool) -> JobFile {
+        let path = JobPath::parse(path, PathBounds { bytes_max: 4096, depth_max: 64 }).unwrap();
+        JobFile { path, content: Content::new(content.to_vec()), executable, role: Role::Submission }
+    }
+
+    #[test]
+    fn every_byte_and_every_name_survives() {
+        let long = format!("{}/{}", "d".repeat(200), "f".repeat(200));
+        let all_bytes: Vec<u8> = (0..=255).collect();
+        let files = [
+            file("main.py", b"print(1)", false),
+            file("a/b/run.sh", &all_bytes, true),
+            file(&long, b"", false),
+            file("-rf ñ\n", b"x", false),
+        ];
+        let bytes = pack(&files).unwrap();
+        let mut archive = tar::Archive::new(bytes.as_slice());
+        let mut seen = Vec::new();
+        for entry in archive.entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let path = String::from_utf8(entry.path_bytes().into_owned()).unwrap();
+            let mode = entry.header().mode().unwrap();
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).unwrap();
+            seen.push((path, mode, content));
+        }
+        for expected in [
+            ("a".to_owned(), 0o700, Vec::new()),
+            ("a/b".to_owned(), 0o700, Vec::new()),
+            ("main.py".to_owned(), 0o600, b"print(1)".to_vec()),
+            ("a/b/run.sh".to_owned(), 0o700, all_bytes),
+            (long, 0o600, Vec::new()),
+            ("-rf ñ\n".to_owned(), 0o600, b"x".to_vec()),
+        ] {
+            assert!(seen.contains(&expected), "{:?} in {seen:?}", expected.0);
+        }
+    }
+}
