@@ -74,12 +74,15 @@ broker_stop() {
   broker_server='' broker_epmd=''
 }
 
-# broker_leftovers: what tests must not leave in the node: connections, virtual hosts, queues of a worker that is gone.
+# broker_leftovers: what tests must not leave in the node: connections, virtual hosts, and queues and exchanges other than
+# the lasting ones of docs/protocol.md, which any worker declares and none removes.
 broker_leftovers() {
   local vhost
-  "$TESTER_WORKER_TEST_RABBITMQCTL" -q list_connections name state 2>/dev/null | tail -n +2 | sed 's/^/connection /'
-  "$TESTER_WORKER_TEST_RABBITMQCTL" -q list_vhosts name 2>/dev/null | tail -n +2 | while read -r vhost; do
+  broker_list list_connections name state | sed 's/^/connection /'
+  broker_list list_vhosts name | while read -r vhost; do
     if [ "$vhost" != / ]; then echo "virtual host $vhost"; fi
-    "$TESTER_WORKER_TEST_RABBITMQCTL" -q -p "$vhost" list_queues name 2>/dev/null | sed -n 's/^tester\.control\./queue tester.control./p'
+    broker_list -p "$vhost" list_queues name | sed -nE '/^(tester\.(jobs\..*|dead|unrouted)|results\..*)$/!s/^/queue /p'
+    broker_list -p "$vhost" list_exchanges name | sed -nE '/^(|amq\..*|tester\.(jobs|dead|unrouted|control))$/!s/^/exchange /p'
   done
 }
+broker_list() { "$TESTER_WORKER_TEST_RABBITMQCTL" -q --no-table-headers "$@" </dev/null; }
