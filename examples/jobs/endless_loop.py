@@ -1,0 +1,3 @@
+print("what was printed before the end is kept", flush=True)
+while True:
+    pass

@@ -1,0 +1,2 @@
+def turned(data: bytes) -> bytes:
+    return data[::-1]
