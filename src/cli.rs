@@ -2,13 +2,16 @@
 
 pub mod args;
 mod config;
+mod exec;
 pub mod failure;
 pub mod files;
 mod health;
+mod job;
 pub mod keys;
 pub mod output;
 pub mod reference;
 pub mod render;
+mod serve;
 pub mod status;
 
 use std::ffi::OsString;
@@ -39,12 +42,12 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Failure> {
     match &cli.command {
         Command::Config(command) => config::run(*command, file),
         Command::Health(options) => health::run(&load(file)?, *options),
-        Command::Keys(_)
-        | Command::Serve
-        | Command::Exec(_)
-        | Command::Submit(_)
-        | Command::Doctor(_)
-        | Command::Dead(_) => Err(Failure::usage(anyhow::anyhow!("this build has no such command"))),
+        Command::Keys(command) => keys::run(command),
+        Command::Serve => serve::run(load(file)?),
+        Command::Exec(options) => exec::run(&load(file)?, options),
+        Command::Submit(_) | Command::Doctor(_) | Command::Dead(_) => {
+            Err(Failure::usage(anyhow::anyhow!("this build has no such command")))
+        }
     }
 }
 

@@ -179,6 +179,23 @@ pub struct KeysGenerate {
     /// Name of the key, in the header of everything it signs
     #[arg(long, value_name = "KID", default_value = "worker-1", value_parser = kid)]
     pub kid: String,
+    /// What the key signs: results for a worker's own key, jobs for a sender's
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Signs::Results)]
+    pub signs: Signs,
+    /// The only `iss` that the key may sign for [default: any]
+    #[arg(long, value_name = "NAME")]
+    pub iss: Option<String>,
+}
+
+/// What a key signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Signs {
+    /// Jobs: the key of a sender.
+    Jobs,
+    /// Results: the key of a worker.
+    Results,
+    /// Control messages: the key of an operator.
+    Control,
 }
 
 /// `dead`

@@ -4,11 +4,17 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
+use super::args::{Keys, Signs};
 use super::failure::Failure;
+use super::output;
+use crate::protocol::keys::Direction;
+use crate::protocol::signing::SigningKey;
 
 /// The two files of a key pair.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,6 +23,29 @@ pub struct Written {
     pub private: PathBuf,
     /// A JWKS document with the public key.
     pub public: PathBuf,
+}
+
+/// Runs the command.
+pub(super) fn run(command: &Keys) -> Result<ExitCode, Failure> {
+    let Keys::Generate(options) = command;
+    let mut seed = Zeroizing::new([0_u8; 32]);
+    getrandom::fill(seed.as_mut()).map_err(|error| Failure::fault(io::Error::other(error)))?;
+    let key = SigningKey::from_seed(&options.kid, &seed).map_err(Failure::usage)?;
+    let direction = match options.signs {
+        Signs::Jobs => Direction::Jobs,
+        Signs::Results => Direction::Results,
+        Signs::Control => Direction::Control,
+    };
+    let (Some(pem), Some(jwk)) = (key.to_pem(), key.public_jwk(direction, options.iss.as_deref())) else {
+        return Err(Failure::fault(anyhow::anyhow!("the new key has no PEM form")));
+    };
+    let written = write(&options.out_dir, key.kid(), &SecretString::from(pem.as_str()), &jwk)?;
+    output::out_line(&format!(
+        "private key  {}  (keep it where only its owner can read it)",
+        written.private.display()
+    ))?;
+    output::out_line(&format!("public key   {}  (JWKS; give it to whoever verifies)", written.public.display()))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Writes `KID.pem` and `KID.jwks.json` into a folder. Neither may exist: a key that is lost cannot be had back.
