@@ -2,6 +2,8 @@
 
 pub mod args;
 mod config;
+mod dead;
+mod doctor;
 mod exec;
 pub mod failure;
 pub mod files;
@@ -13,6 +15,7 @@ pub mod reference;
 pub mod render;
 mod serve;
 pub mod status;
+mod submit;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -45,9 +48,9 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Keys(command) => keys::run(command),
         Command::Serve => serve::run(load(file)?),
         Command::Exec(options) => exec::run(&load(file)?, options),
-        Command::Submit(_) | Command::Doctor(_) | Command::Dead(_) => {
-            Err(Failure::usage(anyhow::anyhow!("this build has no such command")))
-        }
+        Command::Submit(options) => submit::run(&load(file)?, options),
+        Command::Doctor(options) => doctor::run(&load(file)?, options),
+        Command::Dead(command) => dead::run(&load(file)?, command),
     }
 }
 

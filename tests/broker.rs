@@ -2,8 +2,20 @@
 //! `TESTER_WORKER_TEST_RABBITMQCTL` a program that runs `rabbitmqctl` on its node.
 
 #[cfg(test)]
+#[path = "broker/commands.rs"]
+mod commands;
+#[cfg(test)]
+#[path = "broker/connect.rs"]
+mod connect;
+#[cfg(test)]
 #[path = "broker/deliver.rs"]
 mod deliver;
 #[cfg(test)]
+#[path = "broker/faults.rs"]
+mod faults;
+#[cfg(test)]
 #[path = "support/broker.rs"]
 mod support;
+#[cfg(test)]
+#[path = "broker/topology.rs"]
+mod topology;

@@ -55,10 +55,6 @@ impl Address {
         self.uri.authority.port
     }
 
-    pub(super) fn user(&self) -> &str {
-        &self.uri.authority.userinfo.username
-    }
-
     pub(super) fn vhost(&self) -> &str {
         &self.uri.vhost
     }

@@ -139,13 +139,13 @@ impl Consumers<'_> {
                 self.supervisor.condition.ready();
             }
             Gate::Closed { reason } => {
-                self.supervisor.condition.not_ready(format!("consuming is paused: {reason}"));
                 // The channel stays: what was delivered on it can still be settled.
                 for (tag, queue) in std::mem::take(&mut self.tags) {
                     let cancel = self.channel.basic_cancel(tag, BasicCancelOptions { nowait: false });
                     self.link.call(&format!("stop consuming from `{queue}`"), cancel).await?;
                 }
                 self.consuming.send_replace(false);
+                self.supervisor.condition.not_ready(format!("consuming is paused: {reason}"));
             }
         }
         Ok(())

@@ -48,7 +48,7 @@ pub(crate) fn url() -> String {
 pub(crate) async fn rabbitmqctl(arguments: &[&str]) -> String {
     let program = variable("TESTER_WORKER_TEST_RABBITMQCTL", "a program that runs rabbitmqctl on that RabbitMQ's node");
     let output = tokio::process::Command::new(program)
-        .args(["-q", "--no-table-headers"])
+        .arg("-q")
         .args(arguments)
         .stdin(Stdio::null())
         .output()
@@ -189,6 +189,15 @@ impl Bench {
         queue.message_count()
     }
 
+    /// Consumers of a queue.
+    pub(crate) async fn consumers(&self, queue: &str) -> u32 {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
+        let channel = self.channel().await;
+        let queue = channel.queue_declare(queue.into(), options, FieldTable::default()).await.expect("look at a queue");
+        channel.close(200, "OK".into()).await.expect("close a channel");
+        queue.consumer_count()
+    }
+
     pub(crate) async fn until_depth(&self, queue: &str, depth: u32) {
         until(&format!("{queue} has {depth} messages"), async || (self.depth(queue).await == depth).then_some(()))
             .await;
@@ -251,6 +260,7 @@ impl Running {
         let (conditions, counter) = (Conditions::default(), Arc::new(Counter::default()));
         let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
         let parts = Parts {
+            consuming: watch::Sender::new(false),
             gate: gate_receiver,
             deliveries: sender,
             conditions: &conditions,

@@ -1,0 +1,116 @@
+//! `submit`
+
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use super::args::Submit;
+use super::failure::Failure;
+use super::status::Ending;
+use super::{job, output};
+use crate::app::signals::Signals;
+use crate::broker::Settings;
+use crate::broker::client::{ReplyQueue, Submission, SubmitError, Submitter};
+use crate::config::Loaded;
+use crate::domain::job::JobKey;
+use crate::protocol::job_writer::{JobDraft, Stamp, sign_job};
+use crate::protocol::keys::{Direction, KeyRing};
+use crate::protocol::result::{Expected, ResultClaims, verify_result};
+use crate::protocol::signing::SigningKey;
+
+/// The `iss` of jobs that are signed with the shared token.
+const ISSUER: &str = "submit";
+
+/// How much longer than the job holds its result is waited for: a refusal because it expired is a result, too.
+const RESULT_GRACE: Duration = Duration::from_secs(5);
+
+/// The sender's side: what signs the job and verifies the result.
+struct Sender {
+    key: SigningKey,
+    issuer: String,
+    results: KeyRing,
+}
+
+/// Runs the command.
+pub(super) fn run(loaded: &Loaded, options: &Submit) -> Result<ExitCode, Failure> {
+    job::quiet_log(loaded)?;
+    let sender = sender(loaded, options)?;
+    let draft = job::draft(&options.job, loaded)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(async {
+        let mut signals = Signals::take()?;
+        tokio::select! {
+            result = submit(loaded, options, &sender, draft) => result.map(Some),
+            _ = signals.next() => Ok(None),
+        }
+    })?;
+    match result {
+        Some(claims) => job::show(&claims, options.job.json),
+        None => {
+            output::err("interrupted: the job may still run; its result is not waited for\n");
+            Ok(Ending::Interrupted.into())
+        }
+    }
+}
+
+async fn submit(loaded: &Loaded, options: &Submit, sender: &Sender, draft: JobDraft) -> Result<ResultClaims, Failure> {
+    let settings = Settings::new(&loaded.config.broker, &loaded.config.worker.id, loaded.config.worker.slots);
+    let queue = options.reply_to.clone().map_or(ReplyQueue::Own, ReplyQueue::Named);
+    let mut submitter = Submitter::connect(settings, queue).await.map_err(explain)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let stamp = Stamp {
+        key: JobKey { issuer: sender.issuer.clone(), id: Uuid::new_v4() },
+        audience: loaded.config.worker.audience.clone(),
+        issued_at: now,
+        expires_at: now.saturating_add(options.timeout_seconds),
+    };
+    let draft = JobDraft { reply_to: submitter.reply_to().to_owned(), ..draft };
+    let signed = sign_job(draft, stamp, &sender.key).map_err(Failure::usage)?;
+    let message_id = signed.key.id.hyphenated().to_string();
+    let submission = Submission {
+        class: options.class.clone(),
+        body: signed.body.clone(),
+        message_id: message_id.clone(),
+        correlation_id: Some(message_id.clone()),
+    };
+    submitter.submit(&submission).await.map_err(explain)?;
+    let limit = Duration::from_secs(options.timeout_seconds).saturating_add(RESULT_GRACE);
+    let reply = submitter.wait(&message_id, limit).await.map_err(explain)?;
+    submitter.close().await;
+    let expected = Expected { job: signed.key, digest: signed.digest };
+    verify_result(&reply.body, &sender.results, &expected).map_err(|error| {
+        Failure::fault(error).hint("the result is not trusted; --results-jwks names the workers' public keys")
+    })
+}
+
+fn explain(error: SubmitError) -> Failure {
+    Failure::fault(error)
+}
+
+fn sender(loaded: &Loaded, options: &Submit) -> Result<Sender, Failure> {
+    let token = loaded.token.as_ref();
+    let no_token = || {
+        let error = anyhow::anyhow!("there is no key: WORKER_AUTH_TOKEN is not set");
+        Failure::usage(error).hint("set WORKER_AUTH_TOKEN, or give --key-file, --kid and --results-jwks")
+    };
+    let key = match (&options.key_file, &options.kid) {
+        (Some(path), Some(kid)) => {
+            let pem = SecretString::from(String::from_utf8(read(path)?).map_err(Failure::usage)?);
+            SigningKey::from_pem(kid, &pem).map_err(Failure::usage)?
+        }
+        _ => SigningKey::from_token(token.ok_or_else(no_token)?).map_err(Failure::usage)?,
+    };
+    let results = match &options.results_jwks {
+        Some(path) => KeyRing::from_jwks(&read(path)?, Direction::Results).map_err(Failure::usage)?,
+        None => KeyRing::from_token(token.ok_or_else(no_token)?).map_err(Failure::usage)?,
+    };
+    let issuer = options.iss.clone().or_else(|| options.kid.clone()).unwrap_or_else(|| ISSUER.to_owned());
+    Ok(Sender { key, issuer, results })
+}
+
+fn read(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path)
+        .map_err(|error| Failure::usage(anyhow::Error::new(error).context(format!("cannot read {}", path.display()))))
+}
