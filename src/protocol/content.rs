@@ -1,4 +1,6 @@
 //! Content on the wire: `{"text": …}` exactly when the bytes are UTF-8, else `{"base64": …}`.
+//!
+//! Results are read and written so. Jobs are read by `fields`, which tells every mistake apart.
 
 use std::borrow::Cow;
 
@@ -10,9 +12,6 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::content::Content;
-
-/// Begins every message about content that claims to be base64 and is not; admission tells it apart by that.
-pub(in crate::protocol) const BAD_BASE64: &str = "content is not base64";
 
 #[derive(Deserialize)]
 struct Wire<'a> {
@@ -41,7 +40,7 @@ impl<'de> Deserialize<'de> for Content {
             (None, Some(encoded)) => STANDARD
                 .decode(encoded.as_bytes())
                 .map(Self::new)
-                .map_err(|error| D::Error::custom(format!("{BAD_BASE64}: {error}"))),
+                .map_err(|error| D::Error::custom(format!("content is not base64: {error}"))),
             (Some(_), Some(_)) => Err(D::Error::custom("content has both `text` and `base64`")),
             (None, None) => Err(D::Error::custom("content has neither `text` nor `base64`")),
         }

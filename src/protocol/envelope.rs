@@ -89,6 +89,12 @@ mod tests {
     }
 
     #[test]
+    fn depth_does_not_matter_to_the_second_look() {
+        let deep = format!(r#","deep":{}{}"#, "[".repeat(100_000), "]".repeat(100_000));
+        assert!(Envelope::from_broken(claims(ID, &deep).as_bytes()).is_ok());
+    }
+
+    #[test]
     fn whom_to_answer_must_be_certain() {
         let mut cases =
             vec![claims(ID, r#","iss":"c""#), claims(ID, r#","reply_to":"r""#), claims(ID, "").replace('{', "")];

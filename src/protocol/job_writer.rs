@@ -181,7 +181,7 @@ pub struct SignedJob {
 /// Signs a job.
 ///
 /// # Errors
-/// A number that JSON does not have, such as a limit that is infinite.
+/// The claims do not go into JSON.
 pub fn sign_job(draft: JobDraft, stamp: Stamp, key: &SigningKey) -> Result<SignedJob, serde_json::Error> {
     let claims = JobClaims {
         v: VERSION,

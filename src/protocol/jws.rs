@@ -289,7 +289,7 @@ mod tests {
         let other = SigningKey::from_token(&SecretString::from("another token of thirty-two bytes")).unwrap();
         assert_eq!(reason(&sign("job+jwt", &other, b"{}")), DeadReason::BadSignature);
         let cut = sign("job+jwt", &key(), b"{}");
-        assert_eq!(reason(&cut[..cut.len() - 4]), DeadReason::BadSignature);
+        assert_eq!(reason(&cut[..cut.len() - 3]), DeadReason::BadSignature);
         assert_eq!(reason(&cut[..cut.len() - 43]), DeadReason::BadSignature, "no signature at all");
     }
 

@@ -60,7 +60,7 @@ pub enum SignError {
         /// The bound.
         bytes_max: usize,
     },
-    /// A number that JSON does not have.
+    /// The claims do not go into JSON.
     #[error("the claims cannot be written as JSON")]
     Json(#[from] serde_json::Error),
 }

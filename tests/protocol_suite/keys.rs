@@ -23,10 +23,9 @@ fn parse(keys: &[Value]) -> Result<KeyRing, KeyError> {
 
 #[track_caller]
 fn problem(key: Value) -> KeyProblem {
-    match parse(&[key]).unwrap_err() {
-        KeyError::Key { problem, .. } => problem,
-        other => panic!("{other}"),
-    }
+    let error = parse(&[key]).unwrap_err();
+    let KeyError::Key { problem, .. } = error else { panic!("{error}") };
+    problem
 }
 
 fn edited(mut key: Value, name: &str, value: Value) -> Value {

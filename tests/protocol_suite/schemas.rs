@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use tester_worker::domain::limits::LimitName;
+use tester_worker::domain::reason::{DeadReason, RejectReason};
+use tester_worker::domain::verdict::Status;
 use tester_worker::protocol::admission::PropertiesView;
 use tester_worker::protocol::result::ResultClaims;
 use tester_worker::protocol::schema::{job_schema, result_schema};
@@ -94,5 +97,16 @@ fn results_match_their_schema_and_a_missing_member_does_not() {
         let mut no_usage = claims.clone();
         no_usage["usage"]["cpu_seconds"] = json!(null);
         assert!(!schema.is_valid(&no_usage));
+    }
+}
+
+#[test]
+fn the_page_about_the_protocol_names_every_code_status_and_limit() {
+    let page = std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/protocol.md")).unwrap();
+    let names = RejectReason::ALL.iter().map(|reason| reason.as_str());
+    let names = names.chain(DeadReason::ALL.iter().map(|reason| reason.as_str()));
+    let names = names.chain(Status::ALL.iter().map(|status| status.as_str()));
+    for name in names.chain(LimitName::ALL.iter().map(|limit| limit.as_str())) {
+        assert!(page.contains(&format!("`{name}`")), "docs/protocol.md does not name `{name}`");
     }
 }

@@ -1,5 +1,4 @@
 //! What the tests share: a sender, a worker's admission, and a small good job.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
