@@ -109,7 +109,7 @@ impl Broker {
             cancel,
         };
         let (links, publisher) = BrokerPublisher::new(settings);
-        tasks.spawn(supervisor::consume(consume, Consuming { gate, deliveries, consuming }));
+        tasks.spawn(supervisor::consume(consume, Consuming { gate, deliveries, active: consuming }));
         tasks.spawn(supervisor::publish(publish, links));
         Ok(publisher)
     }

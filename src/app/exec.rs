@@ -143,6 +143,6 @@ fn ephemeral_key() -> Result<(SigningKey, KeyRing), ExecError> {
     Ok((SigningKey::from_token(&token).map_err(failed)?, KeyRing::from_token(&token).map_err(failed)?))
 }
 
-fn not_accepted(reason: &str, detail: impl ToString) -> ExecError {
-    ExecError::NotAccepted { reason: reason.to_owned(), detail: detail.to_string() }
+fn not_accepted(reason: &str, detail: impl std::fmt::Display) -> ExecError {
+    ExecError::NotAccepted { reason: reason.to_owned(), detail: format!("{detail}") }
 }

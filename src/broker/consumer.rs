@@ -23,7 +23,7 @@ pub(super) struct Consuming {
     pub(super) gate: watch::Receiver<Gate>,
     pub(super) deliveries: mpsc::Sender<Delivered>,
     /// Whether the broker may send deliveries: whoever drains waits until it may not.
-    pub(super) consuming: watch::Sender<bool>,
+    pub(super) active: watch::Sender<bool>,
 }
 
 impl Session for Consuming {
@@ -48,7 +48,7 @@ impl Session for Consuming {
             self.pump(&mut consumers, watch).await
         };
         let worked = worked.await;
-        self.consuming.send_replace(false);
+        self.active.send_replace(false);
         worked?;
         // The answer to this proves that the broker has read every acknowledgement before it.
         let goodbye = consumers.channel.close(200, "OK".into());
@@ -121,7 +121,7 @@ struct Consumers<'a> {
     /// Tags of the consumers that are meant to run, with their queues.
     tags: Vec<(ShortString, String)>,
     streams: SelectAll<BoxStream<'static, Arrival>>,
-    consuming: watch::Sender<bool>,
+    active: watch::Sender<bool>,
 }
 
 impl Consumers<'_> {
@@ -130,7 +130,7 @@ impl Consumers<'_> {
         match gate {
             Gate::Open => {
                 // Before the first consumer: a delivery may come at once.
-                self.consuming.send_replace(true);
+                self.active.send_replace(true);
                 if self.tags.is_empty() {
                     for class in &self.supervisor.settings.classes {
                         self.consume(class).await?;
@@ -144,7 +144,7 @@ impl Consumers<'_> {
                     let cancel = self.channel.basic_cancel(tag, BasicCancelOptions { nowait: false });
                     self.link.call(&format!("stop consuming from `{queue}`"), cancel).await?;
                 }
-                self.consuming.send_replace(false);
+                self.active.send_replace(false);
                 self.supervisor.condition.not_ready(format!("consuming is paused: {reason}"));
             }
         }

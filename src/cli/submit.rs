@@ -46,13 +46,11 @@ pub(super) fn run(loaded: &Loaded, options: &Submit) -> Result<ExitCode, Failure
             _ = signals.next() => Ok(None),
         }
     })?;
-    match result {
-        Some(claims) => job::show(&claims, options.job.json),
-        None => {
-            output::err("interrupted: the job may still run; its result is not waited for\n");
-            Ok(Ending::Interrupted.into())
-        }
+    if let Some(claims) = result {
+        return job::show(&claims, options.job.json);
     }
+    output::err("interrupted: the job may still run; its result is not waited for\n");
+    Ok(Ending::Interrupted.into())
 }
 
 async fn submit(loaded: &Loaded, options: &Submit, sender: &Sender, draft: JobDraft) -> Result<ResultClaims, Failure> {

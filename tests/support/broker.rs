@@ -237,7 +237,7 @@ pub(crate) fn settings(prefix: &str, urls: &[String]) -> Settings {
         classes: vec!["default".to_owned()],
         slots: 2,
         heartbeat_seconds: 10,
-        consumer_timeout: Duration::from_secs(1800),
+        consumer_timeout: Duration::from_mins(30),
         timeouts: Timeouts { backoff_max: Duration::from_millis(500), ..Timeouts::default() },
     }
 }
