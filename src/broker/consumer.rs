@@ -39,7 +39,7 @@ impl Session for Consuming {
             channel,
             tags: Vec::new(),
             streams: SelectAll::new(),
-            consuming: self.consuming.clone(),
+            active: self.active.clone(),
         };
         supervisor.events.connected(supervisor.role);
         let wanted = *self.gate.borrow_and_update();
