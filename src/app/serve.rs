@@ -128,7 +128,7 @@ async fn start(loaded: Loaded) -> Result<Worker, ServeError> {
         "" => None,
         listen => Some(Sidecar::bind(listen.parse()?).await?),
     };
-    let (gate, gate_seen) = watch::channel(Gate::Closed { reason: "no sandbox could be made yet" });
+    let (gate, gate_seen) = watch::channel(Gate::Closed { reason: "no sandbox can be made" });
     let (consuming_told, consuming) = watch::channel(false);
     let settings = broker::Settings::new(&config.broker, &config.worker.id, config.worker.slots);
     let (deliveries_in, deliveries) = mpsc::channel(settings.deliveries_max());
@@ -245,7 +245,7 @@ impl Worker {
 async fn follow_docker(mut reachable: watch::Receiver<bool>, gate: &watch::Sender<Gate>, drain: &CancellationToken) {
     loop {
         let open = *reachable.borrow_and_update();
-        let wanted = if open { Gate::Open } else { Gate::Closed { reason: "Docker does not answer" } };
+        let wanted = if open { Gate::Open } else { Gate::Closed { reason: "no sandbox can be made" } };
         gate.send_if_modified(|gate| std::mem::replace(gate, wanted) != wanted);
         tokio::select! {
             () = drain.cancelled() => return,

@@ -1,12 +1,15 @@
 //! The first look at a delivery: authentic, and new?
 
 use super::dispatch::Context;
-use super::registry::{Arrival, Stored};
+use super::registry::{Arrival, Seen, Stored};
 use crate::domain::reason::{DeadReason, RejectReason};
 use crate::domain::settlement::Event;
 use crate::ports::messages::{Acknowledger, Delivered, Properties};
 use crate::protocol::admission::{Authentic, PropertiesView, Refusal, Reply};
 use tokio::time::Instant;
+
+/// What a message whose id stands for other bytes is told to operators as.
+const ID_REUSED: &str = "the issuer used this job id before, for other bytes";
 
 /// A new job that waits for a slot. Its delivery is in the registry.
 #[derive(Debug)]
@@ -92,7 +95,7 @@ impl<E, P> Context<E, P> {
         let admission = self.admission.borrow().clone();
         let authentic = match admission.authenticate(&message.body, &view) {
             Ok(authentic) => authentic,
-            Err(refusal) => return Some(answer(refusal.into(), message, acknowledger)),
+            Err(refusal) => return Some(answer(self.refused(refusal), message, acknowledger)),
         };
         let times = (super::now(), authentic.expires_at());
         let key = authentic.key();
@@ -112,10 +115,23 @@ impl<E, P> Context<E, P> {
                 Some(answer(AnswerContent::Dead(DeadReason::IdReused, detail.to_owned()), message, delivery))
             }
             Arrival::IdReused(delivery) => {
-                let detail = "the issuer used this job id before, for other bytes";
-                Some(answer(AnswerContent::Dead(DeadReason::IdReused, detail.to_owned()), message, delivery))
+                Some(answer(AnswerContent::Dead(DeadReason::IdReused, ID_REUSED.to_owned()), message, delivery))
             }
         }
+    }
+}
+
+impl<E, P> Context<E, P> {
+    /// A job that is malformed may still have the id of one that ended here: then that one's rules hold.
+    fn refused(&self, refusal: Refusal) -> AnswerContent {
+        if let Refusal::Rejected { to, .. } = &refusal {
+            match self.registry.seen(&to.key, to.digest, super::now()) {
+                Some(Seen::Ended(stored)) => return AnswerContent::Stored(to.key.id, stored),
+                Some(Seen::IdReused) => return AnswerContent::Dead(DeadReason::IdReused, ID_REUSED.to_owned()),
+                None => {}
+            }
+        }
+        refusal.into()
     }
 }
 

@@ -36,6 +36,15 @@ pub(super) enum Arrival {
     IdReused(Box<dyn Acknowledger>),
 }
 
+/// What is known of an id that a malformed job has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// These very bytes were answered here.
+    Ended(Stored),
+    /// The id stands for other bytes.
+    IdReused,
+}
+
 /// One job that waits or runs.
 #[derive(Debug)]
 struct Entry {
@@ -111,6 +120,15 @@ impl Registry {
                 // Not reached: nothing happened since the look, for the lock is held.
                 Err(Taken) => Arrival::IdReused(delivery),
             },
+        }
+    }
+
+    /// What is known of an id, without taking it.
+    pub(super) fn seen(&self, key: &JobKey, digest: JobDigest, now: u64) -> Option<Seen> {
+        match self.lock().window.lookup(key, digest, now) {
+            Lookup::OtherBytes => Some(Seen::IdReused),
+            Lookup::SameEnded(stored) => Some(Seen::Ended(stored.clone())),
+            Lookup::New | Lookup::SameRunning | Lookup::SameEndedEvicted => None,
         }
     }
 

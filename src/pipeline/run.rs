@@ -24,6 +24,9 @@ use crate::telemetry::labels::Stage;
 /// How long a job that met a fault is held before it is given back, so that it does not go round in a tight loop.
 const FAULT_PAUSE: Duration = Duration::from_secs(1);
 
+/// Characters of a W3C `traceparent` header, version 00, and some room.
+const TRACEPARENT_CHARS: usize = 64;
+
 /// What came of trying to run a job.
 enum Ran {
     Execution(Box<Execution>),
@@ -35,9 +38,14 @@ impl<E: Executor, P: Publisher> Context<E, P> {
     /// Runs one job that has a slot.
     pub(super) async fn run_job(self: Arc<Self>, waiting: Waiting, slot: Slot<E, P>, cancel: CancellationToken) {
         let id = waiting.authentic.key().id;
-        let trace = waiting.message.properties.traceparent.clone().unwrap_or_default();
-        // The header is unsigned: it is shown, escaped, and decides nothing.
-        let span = tracing::info_span!("job", job.id = %id, traceparent = ?trace.chars().take(64).collect::<String>());
+        let span = tracing::info_span!("job", job.id = %id, traceparent = tracing::field::Empty);
+        if let Some(trace) = &waiting.message.properties.traceparent {
+            // The header is unsigned: it is shown, escaped, and decides nothing.
+            span.record(
+                "traceparent",
+                trace.chars().take(TRACEPARENT_CHARS).collect::<String>().escape_debug().to_string(),
+            );
+        }
         self.run_in_span(waiting, slot, cancel).instrument(span).await;
     }
 

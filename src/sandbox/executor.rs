@@ -128,7 +128,7 @@ impl Sandboxes {
         }
     }
 
-    async fn lease(&self, pool: &ProfilePool, wanted: Blueprint) -> Result<Lease, ExecutionFault> {
+    async fn lease(&self, pool: &Arc<ProfilePool>, wanted: Blueprint) -> Result<Lease, ExecutionFault> {
         let reaper = self.shared.reaper.clone();
         let fit = pool.blueprint.fit(&wanted);
         if fit == Fit::Fresh {
@@ -239,7 +239,7 @@ impl Executor for Sandboxes {
         let uid = plan::random_uid().map_err(|error| sandbox_fault(&error.to_string(), false))?;
         let plan = plan::plan(job, profile, &sandbox.image.env, uid)
             .map_err(|error| ExecutionFault::Unrunnable { reason: format!("its files cannot be packed: {error}") })?;
-        let session = session::run(&mut sandbox.link, &plan, &cancel).await;
+        let session = session::run(&mut sandbox.link, &plan, &cancel, &sandbox.pool_changed).await;
         let run = Run {
             session,
             name: sandbox.name.clone(),

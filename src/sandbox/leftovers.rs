@@ -13,8 +13,8 @@ use super::launch::{LABEL_EPOCH, LABEL_ID, Maker};
 use super::runner_volume::VOLUME_PREFIX;
 use crate::telemetry::labels::DockerOperation;
 
-/// A container that was created this long ago and never started belongs to nobody. In seconds.
-const NEVER_STARTED_SECONDS: i64 = 600;
+/// A container that was created this long ago and does not run belongs to nobody. In seconds.
+const OLD_SECONDS: i64 = 600;
 
 /// Removes what is certainly garbage; returns how many containers that were.
 pub(super) async fn sweep(maker: &Maker, now_unix_seconds: i64) -> Result<usize, DockerError> {
@@ -67,13 +67,11 @@ pub(super) async fn sweep_volumes(maker: &Maker, own: bool) -> Result<(), Docker
 
 fn is_garbage(container: &ContainerSummary, epoch: &str, now_unix_seconds: i64) -> bool {
     let ours = container.labels.as_ref().and_then(|labels| labels.get(LABEL_EPOCH)).is_some_and(|found| found == epoch);
+    let old = container.created.is_some_and(|created| now_unix_seconds - created > OLD_SECONDS);
     match container.state {
-        // Our own are the reaper's.
-        _ if ours => false,
-        Some(ContainerSummaryStateEnum::EXITED | ContainerSummaryStateEnum::DEAD) => true,
-        Some(ContainerSummaryStateEnum::CREATED) => {
-            container.created.is_some_and(|created| now_unix_seconds - created > NEVER_STARTED_SECONDS)
-        }
+        // Our own are the reaper's, unless a call that was given up left one that it does not know of.
+        Some(ContainerSummaryStateEnum::EXITED | ContainerSummaryStateEnum::DEAD) => !ours || old,
+        Some(ContainerSummaryStateEnum::CREATED) => old,
         _ => false,
     }
 }
@@ -104,8 +102,11 @@ mod tests {
             (RUNNING, "old", 0, false),
             (CREATED, "old", 0, true),
             (CREATED, "old", 990, false),
-            (EXITED, "mine", 0, false),
-            (CREATED, "mine", 0, false),
+            (EXITED, "mine", 990, false),
+            (EXITED, "mine", 0, true),
+            (CREATED, "mine", 990, false),
+            (CREATED, "mine", 0, true),
+            (RUNNING, "mine", 0, false),
         ] {
             assert_eq!(
                 is_garbage(&container(state, epoch, created), "mine", 1_000),

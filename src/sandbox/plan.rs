@@ -137,9 +137,9 @@ mod tests {
     #[test]
     fn an_entry_is_never_taken_for_an_option_or_looked_up_in_path() {
         let python = argv(&job(Some("-c")), &profile(&["python3", "{entry}"]));
-        assert_eq!(python.get(1).unwrap(), "./-c");
+        assert_eq!(python, ["python3", "./-c", "{entry}", "-x"]);
         let compiled = argv(&job(Some("prog")), &profile(&["{entry}"]));
-        assert_eq!(compiled.first().unwrap(), "./prog");
+        assert_eq!(compiled, ["./prog", "{entry}", "-x"]);
         assert!(program_is_the_jobs(&profile(&["{entry}"])) && !program_is_the_jobs(&profile(&["python3", "{entry}"])));
     }
 

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool::unmanaged::{Object, Pool};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -108,7 +108,8 @@ impl ProfilePool {
         let _waiting = Waiting::new(&self.waiting);
         let mut failure = self.failure.subscribe();
         loop {
-            self.changed.notify_one();
+            // No word to the filler about a sandbox that is taken: the session gives it once the program has started,
+            // so that nothing is created while a job is on its way.
             if let Ok(found) = self.sandboxes.try_get() {
                 if let Some(alive) = self.alive(found) {
                     return Ok(alive);
@@ -119,6 +120,7 @@ impl ProfilePool {
             if let Some(error) = failure.borrow_and_update().clone() {
                 return Err(error);
             }
+            self.changed.notify_one();
             tokio::select! {
                 found = self.sandboxes.get() => {
                     let found = found.map_err(|_closed| closed())?;
@@ -131,9 +133,20 @@ impl ProfilePool {
         }
     }
 
-    /// A sandbox that was just made for a job that no warm one fits.
-    pub(super) async fn make_fresh(&self, print: Blueprint) -> Result<Sandbox, DockerError> {
-        self.make(print).await
+    /// A sandbox that is made for a job that no warm one fits.
+    ///
+    /// # Cancel safety
+    /// Dropping the future does not stop the making: Docker would go on with it, and leave a container that nobody
+    /// knows of. What comes of it goes to the reaper.
+    pub(super) async fn make_fresh(self: &Arc<Self>, print: Blueprint) -> Result<Sandbox, Arc<DockerError>> {
+        let (made, wanted) = oneshot::channel();
+        let pool = Arc::clone(self);
+        self.shared.maker.tasks.spawn(async move {
+            if let Err(Ok(unwanted)) = made.send(pool.make(print).await) {
+                pool.doom(unwanted.name, None);
+            }
+        });
+        wanted.await.map_err(|_panicked| closed())?.map_err(Arc::new)
     }
 
     pub(super) fn count(&self) -> PoolCount {
@@ -175,8 +188,13 @@ impl ProfilePool {
                 Some(made) = creations.join_next() => retry = self.take(made, retry),
             }
         }
-        // Dropping a creation midway posts its name to the reaper.
-        creations.shutdown().await;
+        // Waited for, not aborted: Docker goes on with a call whose caller has left, and a container that comes to be
+        // after it was looked for would stay.
+        while let Some(made) = creations.join_next().await {
+            if let Ok(Ok(sandbox)) = made {
+                self.doom(sandbox.name, None);
+            }
+        }
         self.sandboxes_to_reaper();
         self.sandboxes.close();
     }

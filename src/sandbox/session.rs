@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tester_runner::STDIN_CREDIT_BYTES_INITIAL;
 use tester_runner::frame::{DATA_BYTES_MAX, Kind};
 use tester_runner::message::{Ended, Fault, Start};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -64,13 +64,13 @@ pub(super) struct Session {
     pub(super) ended_at: Instant,
 }
 
-/// Runs one plan.
+/// Runs one plan; notifies `started` when the program has been started.
 ///
 /// # Cancel safety
 /// Dropping the future leaves the program running: the caller then destroys the sandbox, and does so anyway.
-pub(super) async fn run(link: &mut Link, plan: &Plan, cancel: &CancellationToken) -> Session {
+pub(super) async fn run(link: &mut Link, plan: &Plan, cancel: &CancellationToken, started: &Notify) -> Session {
     let credit = Semaphore::new(usize::try_from(STDIN_CREDIT_BYTES_INITIAL).unwrap_or(DATA_BYTES_MAX));
-    let mut receiver = Receiver::new(&plan.start);
+    let mut receiver = Receiver::new(&plan.start, started);
     let end = {
         let mut send = std::pin::pin!(send(&mut link.writer, plan, &credit, cancel));
         let mut receive = std::pin::pin!(receiver.receive(&mut link.reader, &credit, cancel));
@@ -148,7 +148,8 @@ impl Kept {
     }
 }
 
-struct Receiver {
+struct Receiver<'a> {
+    started: &'a Notify,
     stdout: Kept,
     stderr: Kept,
     report: Kept,
@@ -156,9 +157,10 @@ struct Receiver {
     wall: Duration,
 }
 
-impl Receiver {
-    fn new(start: &Start) -> Self {
+impl<'a> Receiver<'a> {
+    fn new(start: &Start, started: &'a Notify) -> Self {
         Self {
+            started,
             stdout: Kept::new(start.stdout_bytes),
             stderr: Kept::new(start.stderr_bytes),
             report: Kept::new(start.report_bytes_max),
@@ -185,6 +187,7 @@ impl Receiver {
             let Some((kind, payload)) = frame else { return End::Lost };
             if kind == Kind::Started && !cancelled {
                 let now = Instant::now();
+                self.started.notify_one();
                 self.started_at = Some(now);
                 deadline = now + self.wall + WORKER_GRACE;
             } else if let Some(end) = self.take(kind, &payload, credit) {

@@ -11,7 +11,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::config::model::{Log, LogFormat};
 
 /// Libraries that tell at `info` what only their own developers want to know. A directive of the operator's wins.
-const QUIET: &str = "lapin=warn,amq_protocol=warn,async_rs=warn,bollard=warn,hyper=warn,hyper_util=warn,rustls=warn,\
+const QUIET: &str = "lapin=off,amq_protocol=off,async_rs=off,bollard=warn,hyper=warn,hyper_util=warn,rustls=warn,\
                      tower_http=warn";
 
 /// Why logging could not be set up.
