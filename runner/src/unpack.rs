@@ -26,7 +26,8 @@ const MODE_EXECUTABLE: u32 = 0o100;
 /// Unpacks the stream into the job's folder as the job, and reads it to its end.
 pub(crate) fn unpack(stream: &mut TarStream<'_>, uid: u32) -> Result<(), Stop> {
     as_job(uid, || {
-        let top = open_folder_at(rustix::fs::CWD, BOX_DIR).map_err(|error| cannot("open", BOX_DIR.as_bytes(), error))?;
+        let top =
+            open_folder_at(rustix::fs::CWD, BOX_DIR).map_err(|error| cannot("open", BOX_DIR.as_bytes(), error))?;
         unpack_into(&mut *stream, &top)
     })??;
     // What follows the end of the archive is padding; the stream's own end is what counts.
@@ -40,17 +41,19 @@ fn unpack_into(stream: impl Read, top: &OwnedFd) -> Result<(), Stop> {
         let mut entry = entry.map_err(unreadable)?;
         let path = entry.path_bytes().into_owned();
         let components = components(&path)?;
-        match entry.header().entry_type() {
-            EntryType::Directory => make_folders(top, &components).map(drop)?,
-            EntryType::Regular => write_file(&mut entry, top, &components, &mut buffer)?,
-            other => {
-                return Err(Stop::ours(STEP, format!("`{}` is neither file nor folder: {other:?}", show(&path))));
-            }
+        let kind = entry.header().entry_type();
+        if kind == EntryType::Directory {
+            make_folders(top, &components).map(drop)?;
+        } else if kind == EntryType::Regular {
+            write_file(&mut entry, top, &components, &mut buffer)?;
+        } else {
+            return Err(Stop::ours(STEP, format!("`{}` is neither file nor folder: {kind:?}", show(&path))));
         }
     }
     Ok(())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 fn unreadable(error: io::Error) -> Stop {
     Stop::ours(STEP, format!("the tar cannot be read: {error}"))
 }
@@ -60,7 +63,7 @@ fn components(path: &[u8]) -> Result<Vec<&[u8]>, Stop> {
     let trimmed = path.strip_suffix(b"/").unwrap_or(path);
     let components: Vec<&[u8]> = trimmed.split(|&byte| byte == b'/').collect();
     let unsafe_name = |name: &&[u8]| name.is_empty() || *name == b"." || *name == b".." || name.contains(&0);
-    if components.iter().any(|name| unsafe_name(name)) {
+    if components.iter().any(unsafe_name) {
         return Err(Stop::ours(STEP, format!("the path `{}` is refused", show(path))));
     }
     Ok(components)
@@ -84,12 +87,7 @@ fn open_folder_at(parent: impl std::os::fd::AsFd, name: impl rustix::path::Arg) 
     rustix::fs::openat(parent, name, flags, Mode::empty())
 }
 
-fn write_file(
-    entry: &mut Entry<'_, impl Read>,
-    top: &OwnedFd,
-    names: &[&[u8]],
-    buffer: &mut [u8],
-) -> Result<(), Stop> {
+fn write_file(entry: &mut Entry<'_, impl Read>, top: &OwnedFd, names: &[&[u8]], buffer: &mut [u8]) -> Result<(), Stop> {
     let Some((name, folders)) = names.split_last() else { return Ok(()) };
     let folder = make_folders(top, folders)?;
     let executable = entry.header().mode().map_err(unreadable)? & MODE_EXECUTABLE != 0;
@@ -102,9 +100,8 @@ fn write_file(
         if bytes == 0 {
             return Ok(());
         }
-        file.write_all(buffer.get(..bytes).unwrap_or_default()).map_err(|error| {
-            cannot("write", name, error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error))
-        })?;
+        file.write_all(buffer.get(..bytes).unwrap_or_default())
+            .map_err(|error| cannot("write", name, error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)))?;
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{Gid, Uid};
 use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit};
@@ -34,6 +34,7 @@ pub(super) const IN_ORDER: &[(&str, Step)] = &[
     ("verify", verify_powerless),
     // Changing ids clears it, so it comes after them.
     ("parent_death", die_with_parent),
+    ("signals", unblock_signals),
 ];
 
 /// PID 1's process id.
@@ -68,6 +69,7 @@ fn enter_box(_: &Spec) -> io::Result<()> {
     Ok(rustix::process::chdir(tester_runner::BOX_DIR)?)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every step has one type")]
 fn set_umask(_: &Spec) -> io::Result<()> {
     rustix::process::umask(Mode::WGRP | Mode::WOTH);
     Ok(())
@@ -89,8 +91,11 @@ fn set_uid(spec: &Spec) -> io::Result<()> {
 
 /// The change of uid emptied all sets but the inheritable one, which old Docker versions fill.
 fn drop_capabilities(_: &Spec) -> io::Result<()> {
-    let none =
-        CapabilitySets { effective: CapabilitySet::empty(), permitted: CapabilitySet::empty(), inheritable: CapabilitySet::empty() };
+    let none = CapabilitySets {
+        effective: CapabilitySet::empty(),
+        permitted: CapabilitySet::empty(),
+        inheritable: CapabilitySet::empty(),
+    };
     Ok(rustix::thread::set_capabilities(None, none)?)
 }
 
@@ -127,7 +132,16 @@ fn check_powerless(status: &str, uid: u32) -> Result<(), String> {
 fn die_with_parent(_: &Spec) -> io::Result<()> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
     let parent = nix::unistd::getppid();
-    if parent.as_raw() == PID1 { Ok(()) } else { Err(io::Error::other(format!("the parent is {parent} and not PID 1"))) }
+    if parent.as_raw() == PID1 {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("the parent is {parent} and not PID 1")))
+    }
+}
+
+/// PID 1 blocks the signals that it polls for, and the mask is inherited.
+fn unblock_signals(_: &Spec) -> io::Result<()> {
+    Ok(SigSet::empty().thread_set_mask()?)
 }
 
 /// Installs the deny-list, for this process and everything that comes from it.
@@ -137,8 +151,8 @@ pub(super) fn deny_system_calls() -> io::Result<()> {
 
 /// Becomes the program; returns only with the reason why not.
 ///
-/// The standard library's `exec` also empties the signal mask and sets `SIGPIPE`, which it ignores by itself, back to its
-/// default. Every other disposition is the default already: handlers do not survive an execution, and PID 1 ignores none.
+/// The standard library's `exec` also sets `SIGPIPE`, which every Rust program ignores, back to its default. Every other
+/// disposition is the default already: handlers do not survive an execution, and PID 1 ignores none.
 pub(super) fn execute(spec: &Spec) -> io::Error {
     let Some((program, arguments)) = spec.argv.split_first() else {
         return io::Error::from_raw_os_error(super::ERRNO_INVALID);

@@ -58,8 +58,7 @@ pub(super) const THROTTLED: &[Place] = &[
 ];
 
 /// High-water mark of memory, in bytes.
-pub(super) const MEMORY_PEAK: &[Place] =
-    &[v2("memory.peak", "", 1), v1("memory", "memory.max_usage_in_bytes", "")];
+pub(super) const MEMORY_PEAK: &[Place] = &[v2("memory.peak", "", 1), v1("memory", "memory.max_usage_in_bytes", "")];
 
 /// Processes that the kernel killed because the group's memory was at its limit.
 pub(super) const OOM_KILLS: &[Place] =

@@ -112,7 +112,8 @@ fn next_start(pid1: &mut Pid1) -> Result<Start, Stop> {
 
 /// Tells the worker of a fault and stays until the worker has let go, so that the message cannot be lost with the container.
 fn report(link: &mut Link, fault: &Fault, clean: bool) {
-    let message = if clean { fault.message.clone() } else { format!("{}; and processes could not be killed", fault.message) };
+    let message =
+        if clean { fault.message.clone() } else { format!("{}; and processes could not be killed", fault.message) };
     let fault = Fault { message, ..fault.clone() };
     if link.send_message(Kind::Fault, &fault).is_ok() {
         link.wait_gone();

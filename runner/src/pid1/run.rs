@@ -100,7 +100,7 @@ fn ended(pid1: &Pid1, cause: Cause, program: &Program, killed: Killed, before: &
         memory_peak_source,
         oom_kills: counts.oom_kills,
         pids_limit_hits: counts.pids_limit_hits,
-        processes_killed: pid1.reaper.killed(),
+        processes_killed: killed.count,
         kill_nanoseconds: nanoseconds(killed.took),
         stdout_bytes_total: program.stdout.total(),
         stderr_bytes_total: program.stderr.total(),
@@ -117,10 +117,14 @@ fn main_end(reaper: &Reaper) -> (Option<Exit>, Instant) {
 /// A program that ends by itself while its last bytes are still in the pipe was over its limit all the same; whether it
 /// was caught in time must not decide.
 fn over_limit(cause: Cause, program: &Program) -> Cause {
-    match cause {
-        Cause::Exited if program.stdout.is_over() => Cause::Stdout,
-        Cause::Exited if program.stderr.is_over() => Cause::Stderr,
-        _ => cause,
+    if cause != Cause::Exited {
+        cause
+    } else if program.stdout.is_over() {
+        Cause::Stdout
+    } else if program.stderr.is_over() {
+        Cause::Stderr
+    } else {
+        cause
     }
 }
 

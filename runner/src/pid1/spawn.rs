@@ -37,7 +37,8 @@ struct Pipes {
 
 /// Starts the launcher. The outer error is ours; the inner one says why no process could be made.
 pub(super) fn spawn(start: Start) -> Result<Result<Spawned, LaunchError>, Stop> {
-    let report = start.report.then(make_report_pipe).transpose().map_err(|error| Stop::ours("make the report pipe", error))?;
+    let report =
+        start.report.then(make_report_pipe).transpose().map_err(|error| Stop::ours("make the report pipe", error))?;
     let pipes = as_job(start.uid, make_pipes)?.map_err(|error| Stop::ours("make the program's pipes", error))?;
     // The launcher inherits these two by number. It opens them anew and closes the inherited ones.
     let (status, status_theirs) =
@@ -96,8 +97,11 @@ fn make_report_pipe() -> io::Result<OwnedFd> {
 
 /// Our ends do not block; theirs do, as any program expects.
 fn make_pipes() -> io::Result<Pipes> {
-    let (stdin, stdout, stderr) =
-        (rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?, rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?, rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?);
+    let (stdin, stdout, stderr) = (
+        rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?,
+        rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?,
+        rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?,
+    );
     for ours in [&stdin.1, &stdout.0, &stderr.0] {
         set_nonblocking(ours)?;
     }

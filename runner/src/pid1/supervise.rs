@@ -17,21 +17,17 @@ use super::{Pid1, Stop};
 use crate::clock::Instant;
 use crate::status::{self, STATUS_BYTES_MAX};
 
-/// The limits that outlive the `Start` message, whose arguments and environment are given away to the launcher.
+/// Limits in bytes that outlive the `Start` message, whose arguments and environment are given away to the launcher.
 pub(super) struct Limits {
-    pub(super) stdout_bytes: u64,
-    pub(super) stderr_bytes: u64,
-    pub(super) report_bytes: u64,
+    pub(super) stdout: u64,
+    pub(super) stderr: u64,
+    pub(super) report: u64,
 }
 
 impl Limits {
     /// The limits of a run.
     pub(super) fn of(start: &Start) -> Self {
-        Self {
-            stdout_bytes: start.stdout_bytes,
-            stderr_bytes: start.stderr_bytes,
-            report_bytes: start.report_bytes_max,
-        }
+        Self { stdout: start.stdout_bytes, stderr: start.stderr_bytes, report: start.report_bytes_max }
     }
 }
 
@@ -61,9 +57,9 @@ impl Program {
     pub(super) fn new(spawned: Spawned, limits: &Limits) -> Self {
         Self {
             launch: Launch::Under(spawned.status, Vec::with_capacity(STATUS_BYTES_MAX)),
-            stdout: Stream::new(Kind::Stdout, Some(spawned.stdout), limits.stdout_bytes),
-            stderr: Stream::new(Kind::Stderr, Some(spawned.stderr), limits.stderr_bytes),
-            report: Stream::new(Kind::Report, spawned.report, limits.report_bytes),
+            stdout: Stream::new(Kind::Stdout, Some(spawned.stdout), limits.stdout),
+            stderr: Stream::new(Kind::Stderr, Some(spawned.stderr), limits.stderr),
+            report: Stream::new(Kind::Report, spawned.report, limits.report),
             stdin: ProgramStdin::new(spawned.stdin),
             stderr_first: false,
         }

@@ -3,13 +3,13 @@
 use std::io::{Read as _, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, SystemTime};
 
 use tester_runner::frame::{DATA_BYTES_MAX, Kind, read_frame, write_frame};
 use tester_runner::message::{Ended, Fault, Ready, Start};
 
-use super::static_runner;
+use crate::binary::static_runner;
 
 /// The image every test runs in; it has Python and pytest.
 const IMAGE: &str = "tester-sandbox";
@@ -21,11 +21,11 @@ static COUNTER: AtomicU32 = AtomicU32::new(0);
 
 /// What differs between sandboxes.
 #[derive(Clone)]
-pub struct Options {
-    pub memory: &'static str,
-    pub cpus: &'static str,
-    pub pids: &'static str,
-    pub box_options: &'static str,
+pub(crate) struct Options {
+    pub(crate) memory: &'static str,
+    pub(crate) cpus: &'static str,
+    pub(crate) pids: &'static str,
+    pub(crate) box_options: &'static str,
 }
 
 impl Default for Options {
@@ -35,9 +35,9 @@ impl Default for Options {
 }
 
 /// A started sandbox. Its container and volume are removed when it goes.
-pub struct Sandbox {
-    pub ready: Ready,
-    pub name: String,
+pub(crate) struct Sandbox {
+    pub(crate) ready: Ready,
+    pub(crate) name: String,
     stdin: Option<ChildStdin>,
     frames: Receiver<(Kind, Vec<u8>)>,
     cli: Child,
@@ -45,18 +45,22 @@ pub struct Sandbox {
 
 /// Everything that one run sent.
 #[derive(Debug)]
-pub struct Run {
-    pub started: bool,
-    pub stdout: Vec<u8>,
-    pub stderr: Vec<u8>,
-    pub report: Vec<u8>,
-    pub credit: u64,
-    pub ended: Ended,
+pub(crate) struct Run {
+    pub(crate) started: bool,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+    pub(crate) report: Vec<u8>,
+    pub(crate) credit: u64,
+    pub(crate) ended: Ended,
 }
 
 impl Run {
-    pub fn out(&self) -> String {
+    pub(crate) fn out(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    pub(crate) fn err(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
     }
 }
 
@@ -94,11 +98,11 @@ fn fill_volume(name: &str) {
 }
 
 impl Sandbox {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(&Options::default())
     }
 
-    pub fn with(options: &Options) -> Self {
+    pub(crate) fn with(options: &Options) -> Self {
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let name = format!("tester-runner-test-{}-{number}", std::process::id());
         fill_volume(&name);
@@ -120,7 +124,8 @@ impl Sandbox {
             .spawn()
             .expect("docker starts");
         let mut stdout = cli.stdout.take().unwrap();
-        let (sender, frames) = channel();
+        // A few frames only: a test that does not ask for more makes a worker that does not read.
+        let (sender, frames) = sync_channel(2);
         std::thread::spawn(move || {
             while let Ok(Some(frame)) = read_frame(&mut stdout) {
                 if sender.send(frame).is_err() {
@@ -139,17 +144,17 @@ impl Sandbox {
         Self { ready, name, stdin: cli.stdin.take(), frames, cli }
     }
 
-    pub fn send(&mut self, kind: Kind, payload: &[u8]) {
+    pub(crate) fn send(&mut self, kind: Kind, payload: &[u8]) {
         let stdin = self.stdin.as_mut().expect("stdin is open");
         write_frame(stdin, kind, payload).unwrap();
         stdin.flush().unwrap();
     }
 
-    pub fn send_start(&mut self, start: &Start) {
+    pub(crate) fn send_start(&mut self, start: &Start) {
         self.send(Kind::Start, &serde_json::to_vec(start).unwrap());
     }
 
-    pub fn send_tar(&mut self, tar: &[u8]) {
+    pub(crate) fn send_tar(&mut self, tar: &[u8]) {
         for piece in tar.chunks(DATA_BYTES_MAX) {
             self.send(Kind::Tar, piece);
         }
@@ -157,7 +162,7 @@ impl Sandbox {
     }
 
     /// The next frame; `None` when the runner has ended.
-    pub fn next(&mut self) -> Option<(Kind, Vec<u8>)> {
+    pub(crate) fn next(&mut self) -> Option<(Kind, Vec<u8>)> {
         match self.frames.recv_timeout(PATIENCE) {
             Ok(frame) => Some(frame),
             Err(RecvTimeoutError::Disconnected) => None,
@@ -166,26 +171,34 @@ impl Sandbox {
     }
 
     /// Starts a program with these files and waits until it was executed.
-    pub fn launch(&mut self, start: &Start, files: &[(&str, &[u8])]) {
+    pub(crate) fn launch(&mut self, start: &Start, files: &[(&str, &[u8])]) {
         self.send_start(start);
         self.send_tar(&job(files));
         assert_eq!(self.next(), Some((Kind::Started, Vec::new())));
     }
 
     /// Starts a program and collects everything until its end. Its stdin is given while there is credit.
-    pub fn run(&mut self, start: &Start, files: &[(&str, &[u8])], stdin: &[u8]) -> Run {
+    pub(crate) fn run(&mut self, start: &Start, files: &[(&str, &[u8])], stdin: &[u8]) -> Run {
         self.send_start(start);
         self.send_tar(&job(files));
         self.finish(stdin)
     }
 
-    /// Feeds stdin and collects everything until the end.
-    pub fn finish(&mut self, stdin: &[u8]) -> Run {
+    /// Collects everything until the end, and leaves stdin open and empty.
+    pub(crate) fn finish_unfed(&mut self) -> Run {
+        self.collect(b"", true)
+    }
+
+    /// Feeds stdin, closes it, and collects everything until the end.
+    pub(crate) fn finish(&mut self, stdin: &[u8]) -> Run {
+        self.collect(stdin, false)
+    }
+
+    fn collect(&mut self, stdin: &[u8], mut closed: bool) -> Run {
         let mut rest = stdin;
         let mut allowed = usize::try_from(tester_runner::STDIN_CREDIT_BYTES_INITIAL).unwrap();
         let (mut started, mut credit) = (false, 0);
         let (mut out, mut err, mut report) = (Vec::new(), Vec::new(), Vec::new());
-        let mut closed = false;
         loop {
             while allowed > 0 && !rest.is_empty() {
                 let (now, later) = rest.split_at(rest.len().min(allowed).min(DATA_BYTES_MAX));
@@ -218,7 +231,7 @@ impl Sandbox {
     }
 
     /// Waits for a fault, whatever comes before it.
-    pub fn fault(&mut self) -> Fault {
+    pub(crate) fn fault(&mut self) -> Fault {
         loop {
             match self.next() {
                 Some((Kind::Fault, payload)) => return serde_json::from_slice(&payload).unwrap(),
@@ -230,19 +243,38 @@ impl Sandbox {
     }
 
     /// Closes the runner's stdin, as a worker that dies does, and gives the container's exit code.
-    pub fn hang_up(&mut self) -> String {
+    pub(crate) fn hang_up(&mut self) -> String {
         self.stdin = None;
         while self.next().is_some() {}
         docker(&["wait", &self.name])
     }
 
     /// Pids on the host of the container's processes.
-    pub fn host_pids(&self) -> Vec<u32> {
+    pub(crate) fn host_pids(&self) -> Vec<u32> {
         let listed = docker(&["top", &self.name, "-eo", "pid"]);
         listed.lines().skip(1).map(|pid| pid.trim().parse().unwrap()).collect()
     }
 
-    pub fn docker(&self, arguments: &[&str]) -> String {
+    /// Waits until the container has one process only, and says how many there are; it gives up after a while.
+    pub(crate) fn wait_until_alone(&self) -> usize {
+        let began = SystemTime::now();
+        loop {
+            let count = self.host_pids().len();
+            if count == 1 || began.elapsed().unwrap() > PATIENCE {
+                return count;
+            }
+        }
+    }
+
+    /// A number from PID 1's `/proc/…/status`.
+    pub(crate) fn runner_status(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.host_pids()[0])).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    #[expect(clippy::unused_self, reason = "reads better where a sandbox is at hand")]
+    pub(crate) fn docker(&self, arguments: &[&str]) -> String {
         docker(arguments)
     }
 }
@@ -254,24 +286,24 @@ impl Drop for Sandbox {
             let removed = Command::new("docker").args(arguments).stdout(Stdio::null()).status();
             assert!(std::thread::panicking() || removed.is_ok_and(|status| status.success()), "{arguments:?}");
         }
-        self.cli.wait().ok();
+        drop(self.cli.wait());
     }
 }
 
 /// A tar as the worker makes it.
-pub fn job(files: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn job(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     for (path, content) in files {
         let mut header = tar::Header::new_gnu();
         header.set_size(u64::try_from(content.len()).unwrap());
-        header.set_mode(if path.ends_with(".sh") { 0o755 } else { 0o644 });
+        header.set_mode(if path.as_bytes().ends_with(b".sh") { 0o755 } else { 0o644 });
         archive.append_data(&mut header, path, *content).unwrap();
     }
     archive.into_inner().unwrap()
 }
 
 /// A run with generous limits.
-pub fn start(argv: &[&str]) -> Start {
+pub(crate) fn start(argv: &[&str]) -> Start {
     Start {
         uid: 20_001,
         argv: argv.iter().map(|&argument| argument.to_owned()).collect(),
@@ -290,4 +322,9 @@ pub fn start(argv: &[&str]) -> Start {
         report_bytes_max: 1_048_576,
         cpus_milli: 2000,
     }
+}
+
+/// Python, running `main.py`.
+pub(crate) fn python() -> Start {
+    start(&["python3", "main.py"])
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Builds the static binary, or finds it built, and gives its path.
-pub fn static_runner() -> PathBuf {
+pub(crate) fn static_runner() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runner");
