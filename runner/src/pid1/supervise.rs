@@ -76,9 +76,14 @@ impl Program {
             if self.take_frames(pid1)? {
                 return Ok(Cause::Cancelled);
             }
+            if pid1.link.output.is_empty() {
+                self.stdin.give_credit(&mut pid1.link.output)?;
+            }
             let cpu = || Duration::from_nanos(pid1.evidence.cpu().saturating_sub(before.cpu));
             if let Some(cause) = deadlines.reached(Instant::now(), cpu) {
-                return Ok(cause);
+                // A program that ended by itself before anybody looked was not stopped by a limit.
+                pid1.reaper.reap();
+                return Ok(if pid1.reaper.main_end().is_some() { Cause::Exited } else { cause });
             }
             let woken = self.wait(pid1, deadlines.next())?;
             if woken.has(Source::Signals) {
@@ -95,9 +100,6 @@ impl Program {
             }
             if let Some(cause) = self.pump_ready(pid1, &woken)? {
                 return Ok(cause);
-            }
-            if pid1.link.output.is_empty() {
-                self.stdin.give_credit(&mut pid1.link.output)?;
             }
             if pid1.reaper.main_end().is_some() {
                 return Ok(Cause::Exited);

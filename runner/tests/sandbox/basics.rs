@@ -111,11 +111,27 @@ if __name__ == "__main__":
     assert_eq!(run.ended.exit, Some(Exit::Code(0)));
 }
 
+#[test]
+fn a_program_that_sleeps_costs_the_runner_no_wakeups() {
+    let mut sandbox = Sandbox::new();
+    sandbox.launch(&start(&["sleep", "1"]), &[]);
+    let before = sandbox.runner_status("voluntary_ctxt_switches");
+    let run = sandbox.finish(b"");
+    let wakeups = sandbox.runner_status("voluntary_ctxt_switches") - before;
+    assert!(run.ended.wall_nanoseconds > 900_000_000);
+    // The end of stdin, the end of the program, the end of the run.
+    assert!(wakeups < 10, "{wakeups}");
+}
+
 /// The launch, from `Start` to `Started`, with what it costs in memory while idle. Printed for the record.
 #[test]
 fn a_launch_takes_milliseconds_and_an_idle_runner_little_memory() {
     let mut sandbox = Sandbox::new();
     let idle = sandbox.runner_status("VmRSS");
+    let mut large = start(&["true"]);
+    large.env.extend((0..20).map(|number| (format!("LARGE{number}"), "x".repeat(100_000))));
+    assert_eq!(sandbox.run(&large, &[], b"").ended.exit, Some(Exit::Code(0)));
+    let after_large = sandbox.runner_status("VmRSS");
     let mut times: Vec<_> = (0..20)
         .map(|_| {
             let began = std::time::SystemTime::now();
@@ -126,7 +142,10 @@ fn a_launch_takes_milliseconds_and_an_idle_runner_little_memory() {
         })
         .collect();
     times.sort();
-    println!("Start to Started: median {:?}, worst {:?}; idle VmRSS {idle} KiB", times[10], times[19]);
-    assert!(idle < 4096, "{idle} KiB");
+    println!(
+        "Start to Started: median {:?}, worst {:?}; idle VmRSS {idle} KiB, {after_large} KiB after a large start",
+        times[10], times[19]
+    );
+    assert!(idle < 4096 && after_large < 8192, "{idle} KiB, {after_large} KiB");
     assert!(times[10].as_millis() < 200, "{times:?}");
 }

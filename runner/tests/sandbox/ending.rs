@@ -126,7 +126,7 @@ fn cancelling_ends_the_run_and_keeps_its_output() {
 fn cancelling_while_the_files_come_means_that_nothing_ran() {
     let mut sandbox = Sandbox::new();
     sandbox.send_start(&start(&["true"]));
-    let tar = job(&[("main.py", &[b'x'; 100_000])]);
+    let tar = job(&[("main.py", &vec![b'x'; 100_000])]);
     sandbox.send(Kind::Tar, &tar[..50_000]);
     sandbox.send(Kind::Cancel, b"");
     let Some((Kind::Ended, ended)) = sandbox.next() else { panic!("no end") };

@@ -82,15 +82,15 @@ fn a_tar_that_is_none_or_is_cut_short_is_not_the_jobs_doing() {
 
 #[test]
 fn files_that_do_not_fit_are_the_jobs_doing() {
-    for box_options in ["size=64k,nr_inodes=100", "size=16m,nr_inodes=8"] {
-        let mut sandbox = Sandbox::with(&Options { box_options, ..Options::default() });
-        let large = [b'x'; 20_000];
+    for scratch in ["size=64k,nr_inodes=100", "size=16m,nr_inodes=8"] {
+        let mut sandbox = Sandbox::with(&Options { scratch, ..Options::default() });
+        let large = vec![b'x'; 20_000];
         let names: Vec<String> = (0..10).map(|number| number.to_string()).collect();
         let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), large.as_slice())).collect();
         sandbox.send_start(&start(&["true"]));
         sandbox.send_tar(&job(&files));
         let fault = sandbox.fault();
-        assert!(fault.from_job && fault.message.contains("too small"), "{box_options}: {fault:?}");
+        assert!(fault.from_job && fault.message.contains("too small"), "{scratch}: {fault:?}");
     }
 }
 

@@ -25,12 +25,12 @@ pub(crate) struct Options {
     pub(crate) memory: &'static str,
     pub(crate) cpus: &'static str,
     pub(crate) pids: &'static str,
-    pub(crate) box_options: &'static str,
+    pub(crate) scratch: &'static str,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { memory: "256m", cpus: "2", pids: "64", box_options: "size=16m,nr_inodes=1024" }
+        Self { memory: "256m", cpus: "2", pids: "64", scratch: "size=16m,nr_inodes=1024" }
     }
 }
 
@@ -41,6 +41,7 @@ pub(crate) struct Sandbox {
     stdin: Option<ChildStdin>,
     frames: Receiver<(Kind, Vec<u8>)>,
     cli: Child,
+    _remains: Remains,
 }
 
 /// Everything that one run sent.
@@ -84,8 +85,8 @@ fn fill_volume(name: &str) {
     header.set_mode(0o500);
     archive.append_data(&mut header, "bin/tester-runner", binary.as_slice()).unwrap();
     let volume = format!("{name}:/runner");
-    docker(&["volume", "create", "--label", "tester-worker.id=runner-test", name]);
-    let filler = docker(&["create", "--label", "tester-worker.id=runner-test", "-v", &volume, IMAGE, "true"]);
+    let filler = format!("{name}-filler");
+    docker(&["create", "--name", &filler, "--label", "tester-worker.id=runner-test", "-v", &volume, IMAGE, "true"]);
     let mut copy = Command::new("docker")
         .args(["cp", "-", &format!("{filler}:/runner")])
         .stdin(Stdio::piped())
@@ -94,7 +95,20 @@ fn fill_volume(name: &str) {
         .unwrap();
     copy.stdin.take().unwrap().write_all(&archive.into_inner().unwrap()).unwrap();
     assert!(copy.wait().unwrap().success());
-    docker(&["rm", &filler]);
+}
+
+/// What Docker holds for a sandbox; it goes when this goes, however far the start came.
+struct Remains(String);
+
+impl Drop for Remains {
+    fn drop(&mut self) {
+        let filler = format!("{}-filler", self.0);
+        // The filler comes last: its use keeps the volume from those who remove unused ones.
+        for arguments in [["rm", "-fv", &self.0, &filler].as_slice(), ["volume", "rm", "-f", &self.0].as_slice()] {
+            let removed = Command::new("docker").args(arguments).stdout(Stdio::null()).status();
+            assert!(std::thread::panicking() || removed.is_ok_and(|status| status.success()), "{arguments:?}");
+        }
+    }
 }
 
 impl Sandbox {
@@ -104,7 +118,8 @@ impl Sandbox {
 
     pub(crate) fn with(options: &Options) -> Self {
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("tester-runner-test-{}-{number}", std::process::id());
+        let name = format!("runner-test-{}-{number}", std::process::id());
+        let remains = Remains(name.clone());
         fill_volume(&name);
         let mut cli = Command::new("docker")
             .args(["run", "-i", "--name", &name, "--label", "tester-worker.id=runner-test"])
@@ -115,7 +130,7 @@ impl Sandbox {
             .args(["--memory", options.memory, "--memory-swap", options.memory])
             .args(["--ulimit", "core=0", "--ulimit", "msgqueue=0", "--ulimit", "memlock=65536"])
             .arg("--tmpfs")
-            .arg(format!("/box:mode=1777,exec,nosuid,nodev,{}", options.box_options))
+            .arg(format!("/box:mode=1777,exec,nosuid,nodev,{}", options.scratch))
             .args(["--tmpfs", "/tmp:mode=1777,nosuid,nodev,size=4m,nr_inodes=1024"])
             .args(["--tmpfs", "/tester:mode=0755,noexec,nosuid,nodev,size=1m"])
             .args(["-v", &format!("{name}:/runner:ro"), IMAGE, "pid1"])
@@ -141,7 +156,7 @@ impl Sandbox {
             Ok((Kind::Ready, payload)) => serde_json::from_slice(&payload).unwrap(),
             other => panic!("no Ready but {other:?}"),
         };
-        Self { ready, name, stdin: cli.stdin.take(), frames, cli }
+        Self { ready, name, stdin: cli.stdin.take(), frames, cli, _remains: remains }
     }
 
     pub(crate) fn send(&mut self, kind: Kind, payload: &[u8]) {
@@ -225,7 +240,9 @@ impl Sandbox {
                     let ended = serde_json::from_slice(&payload).unwrap();
                     return Run { started, stdout: out, stderr: err, report, credit, ended };
                 }
-                other => panic!("{other:?}: {}", String::from_utf8_lossy(&payload)),
+                kind @ (Kind::Start | Kind::Tar | Kind::Stdin | Kind::Cancel | Kind::Ready | Kind::Fault) => {
+                    panic!("{kind:?}: {}", String::from_utf8_lossy(&payload))
+                }
             }
         }
     }
@@ -281,11 +298,9 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
+        // The runner ends by itself, and with it the command line client.
         self.stdin = None;
-        for arguments in [["rm", "-fv", &self.name].as_slice(), ["volume", "rm", "-f", &self.name].as_slice()] {
-            let removed = Command::new("docker").args(arguments).stdout(Stdio::null()).status();
-            assert!(std::thread::panicking() || removed.is_ok_and(|status| status.success()), "{arguments:?}");
-        }
+        while self.frames.recv_timeout(PATIENCE).is_ok() {}
         drop(self.cli.wait());
     }
 }

@@ -120,7 +120,7 @@ fn memory_beyond_the_limit_is_a_kill_that_the_kernel_counted() {
 
 #[test]
 fn the_runner_outlives_a_program_that_fills_memory_and_scratch() {
-    let options = Options { memory: "64m", box_options: "size=48m,nr_inodes=1024", ..Options::default() };
+    let options = Options { memory: "64m", scratch: "size=48m,nr_inodes=1024", ..Options::default() };
     let mut sandbox = Sandbox::with(&options);
     let program = b"f = open('/box/fill', 'wb')\n\
         try:\n\

@@ -1,5 +1,6 @@
 //! The program's three standard streams.
 
+use tester_runner::frame::Kind;
 use tester_runner::message::{Cause, Exit};
 
 use crate::harness::{Sandbox, python, start};
@@ -17,6 +18,21 @@ fn a_program_that_reads_no_stdin_still_lets_all_of_it_pass() {
     let mut sandbox = Sandbox::new();
     let run = sandbox.run(&start(&["sh", "-c", "exec 0<&-; sleep 0.5; echo done"]), &[], &input);
     assert_eq!((run.out().as_str(), run.ended.exit), ("done\n", Some(Exit::Code(0))));
+}
+
+#[test]
+fn credit_comes_back_although_nothing_else_happens() {
+    let mut sandbox = Sandbox::new();
+    sandbox.launch(&start(&["sh", "-c", "exec cat > /dev/null"]), &[]);
+    for _ in 0..20 {
+        sandbox.send(Kind::Stdin, &[b'x'; 1000]);
+        let mut given = 0;
+        while given < 1000 {
+            let Some((Kind::StdinCredit, credit)) = sandbox.next() else { panic!("no credit") };
+            given += u32::from_be_bytes(credit.try_into().unwrap());
+        }
+    }
+    assert_eq!(sandbox.finish(b"").ended.exit, Some(Exit::Code(0)));
 }
 
 #[test]
