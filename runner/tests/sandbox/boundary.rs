@@ -1,5 +1,7 @@
 //! What a program is, and what it cannot reach.
 
+use std::process::Command;
+
 use tester_runner::message::Exit;
 
 use crate::harness::{Sandbox, python, start};
@@ -63,6 +65,29 @@ fn pid_1_can_neither_be_signalled_nor_traced_nor_looked_into() {
          \x20       except OSError: pass\n\
          print(open('/proc/1/cmdline').read().split(chr(0)))\n",
         "['/runner/bin/tester-runner', 'pid1', '']\n",
+    );
+}
+
+#[test]
+fn pid_1_is_closed_even_to_its_own_uid_before_and_after_a_run() {
+    let mut sandbox = Sandbox::new();
+    for _ in 0..2 {
+        let look = ["exec", "--user", "0:0", &sandbox.name, "cat", "/proc/1/environ"];
+        let output = Command::new("docker").args(look).output().unwrap();
+        assert!(!output.status.success() && output.stdout.is_empty());
+        assert!(String::from_utf8_lossy(&output.stderr).contains("Permission denied"), "{output:?}");
+        assert_eq!(sandbox.run(&start(&["true"]), &[], b"").ended.exit, Some(Exit::Code(0)));
+    }
+}
+
+#[test]
+fn a_program_dies_with_the_runner() {
+    prints(
+        "import ctypes\n\
+         number = ctypes.c_int()\n\
+         ctypes.CDLL(None).prctl(2, ctypes.byref(number))\n\
+         print(number.value)\n",
+        "9\n",
     );
 }
 

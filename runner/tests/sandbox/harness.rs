@@ -23,14 +23,15 @@ static COUNTER: AtomicU32 = AtomicU32::new(0);
 #[derive(Clone)]
 pub(crate) struct Options {
     pub(crate) memory: &'static str,
-    pub(crate) cpus: &'static str,
+    /// Microseconds in every 20 milliseconds.
+    pub(crate) cpu_quota: &'static str,
     pub(crate) pids: &'static str,
     pub(crate) scratch: &'static str,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { memory: "256m", cpus: "2", pids: "64", scratch: "size=16m,nr_inodes=1024" }
+        Self { memory: "256m", cpu_quota: "40000", pids: "64", scratch: "size=16m,nr_inodes=1024" }
     }
 }
 
@@ -126,7 +127,8 @@ impl Sandbox {
             .args(["--user", "0:0", "--workdir", "/", "--entrypoint", "/runner/bin/tester-runner"])
             .args(["--cap-drop", "ALL", "--cap-add", "SETUID", "--cap-add", "SETGID", "--cap-add", "KILL"])
             .args(["--security-opt", "no-new-privileges", "--read-only", "--network", "none", "--ipc", "private"])
-            .args(["--log-driver", "none", "--shm-size", "1m", "--pids-limit", options.pids, "--cpus", options.cpus])
+            .args(["--log-driver", "none", "--shm-size", "1m", "--pids-limit", options.pids])
+            .args(["--cpu-period", "20000", "--cpu-quota", options.cpu_quota])
             .args(["--memory", options.memory, "--memory-swap", options.memory])
             .args(["--ulimit", "core=0", "--ulimit", "msgqueue=0", "--ulimit", "memlock=65536"])
             .arg("--tmpfs")

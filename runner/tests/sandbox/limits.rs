@@ -32,14 +32,36 @@ fn the_cpu_limit_counts_the_whole_process_tree() {
 }
 
 #[test]
-fn a_throttled_program_shows_it_and_the_deadline_holds() {
-    let mut sandbox = Sandbox::with(&Options { cpus: "0.2", ..Options::default() });
-    let mut spinner = start(&["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do (while :; do :; done) & done; wait"]);
-    spinner.wall_milliseconds = 1000;
-    spinner.cpus_milli = 200;
-    let run = sandbox.run(&spinner, &[], b"");
+fn under_a_spent_quota_the_deadline_still_holds() {
+    let mut sandbox = Sandbox::with(&Options { cpu_quota: "10000", ..Options::default() });
+    let script = "n=0; while [ $n -lt 48 ]; do (while :; do :; done) & n=$((n+1)); done; wait";
+    let mut spinners = start(&["sh", "-c", script]);
+    spinners.wall_milliseconds = 1500;
+    spinners.cpus_milli = 500;
+    let run = sandbox.run(&spinners, &[], b"");
     assert_eq!(run.ended.cause, Cause::Wall);
+    assert_eq!(run.ended.processes_killed, 48);
     assert!(run.ended.throttled_nanoseconds > 0);
+    let late = Duration::from_nanos(run.ended.wall_nanoseconds) - Duration::from_millis(1500);
+    let kill = Duration::from_nanos(run.ended.kill_nanoseconds);
+    println!("killed and reaped {late:?} after the deadline; killing took {kill:?}");
+    assert!(late < Duration::from_secs(1), "{late:?}");
+}
+
+#[test]
+fn processes_that_come_and_go_as_fast_as_they_can_are_all_caught() {
+    let program = b"import os\n\
+        for _ in range(8): os.fork()\n\
+        while True:\n\
+        \x20   try:\n\
+        \x20       if os.fork(): os._exit(0)\n\
+        \x20   except OSError: pass";
+    let mut churn = python();
+    churn.wall_milliseconds = 1500;
+    let mut sandbox = Sandbox::new();
+    let run = sandbox.run(&churn, &[("main.py", program)], b"");
+    assert!(run.ended.clean);
+    assert_eq!(sandbox.host_pids().len(), 1);
     assert!(Duration::from_nanos(run.ended.wall_nanoseconds) < Duration::from_secs(3));
 }
 
