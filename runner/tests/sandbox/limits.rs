@@ -42,7 +42,7 @@ fn under_a_spent_quota_the_deadline_still_holds() {
     assert_eq!(run.ended.cause, Cause::Wall);
     assert_eq!(run.ended.processes_killed, 48);
     assert!(run.ended.throttled_nanoseconds > 0);
-    let late = Duration::from_nanos(run.ended.wall_nanoseconds) - Duration::from_millis(1500);
+    let late = Duration::from_nanos(run.ended.wall_nanoseconds).saturating_sub(Duration::from_millis(1500));
     let kill = Duration::from_nanos(run.ended.kill_nanoseconds);
     println!("killed and reaped {late:?} after the deadline; killing took {kill:?}");
     assert!(late < Duration::from_secs(1), "{late:?}");
