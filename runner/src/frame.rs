@@ -191,7 +191,7 @@ mod tests {
         let mut wire = Vec::new();
         write_frame(&mut wire, Kind::Stdin, b"abc").unwrap();
         for cut in 1..wire.len() {
-            let mut reader = wire.get(..cut).unwrap();
+            let mut reader = &wire[..cut];
             assert_eq!(read_frame(&mut reader).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
         }
     }

@@ -41,17 +41,19 @@ fn unpack_into(stream: impl Read, top: &OwnedFd) -> Result<(), Stop> {
         let mut entry = entry.map_err(unreadable)?;
         let path = entry.path_bytes().into_owned();
         let components = components(&path)?;
-        match entry.header().entry_type() {
-            EntryType::Directory => make_folders(top, &components).map(drop)?,
-            EntryType::Regular => write_file(&mut entry, top, &components, &mut buffer)?,
-            other => {
-                return Err(Stop::ours(STEP, format!("`{}` is neither file nor folder: {other:?}", show(&path))));
-            }
+        let kind = entry.header().entry_type();
+        if kind == EntryType::Directory {
+            make_folders(top, &components).map(drop)?;
+        } else if kind == EntryType::Regular {
+            write_file(&mut entry, top, &components, &mut buffer)?;
+        } else {
+            return Err(Stop::ours(STEP, format!("`{}` is neither file nor folder: {kind:?}", show(&path))));
         }
     }
     Ok(())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 fn unreadable(error: io::Error) -> Stop {
     Stop::ours(STEP, format!("the tar cannot be read: {error}"))
 }
@@ -61,7 +63,7 @@ fn components(path: &[u8]) -> Result<Vec<&[u8]>, Stop> {
     let trimmed = path.strip_suffix(b"/").unwrap_or(path);
     let components: Vec<&[u8]> = trimmed.split(|&byte| byte == b'/').collect();
     let unsafe_name = |name: &&[u8]| name.is_empty() || *name == b"." || *name == b".." || name.contains(&0);
-    if components.iter().any(|name| unsafe_name(name)) {
+    if components.iter().any(unsafe_name) {
         return Err(Stop::ours(STEP, format!("the path `{}` is refused", show(path))));
     }
     Ok(components)

@@ -243,7 +243,7 @@ mod tests {
             libc::CLONE_NEWPID,
             libc::CLONE_NEWNET,
         ] {
-            let flags = u64::from(flag.unsigned_abs()) | 17;
+            let flags = u64::from(flag.unsigned_abs()) | 0x11;
             assert_eq!(native(libc::SYS_clone, &[flags]), errno(libc::EPERM), "{flag:#x}");
         }
     }

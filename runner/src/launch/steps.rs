@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{Gid, Uid};
 use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit};
@@ -34,6 +34,7 @@ pub(super) const IN_ORDER: &[(&str, Step)] = &[
     ("verify", verify_powerless),
     // Changing ids clears it, so it comes after them.
     ("parent_death", die_with_parent),
+    ("signals", unblock_signals),
 ];
 
 /// PID 1's process id.
@@ -68,6 +69,7 @@ fn enter_box(_: &Spec) -> io::Result<()> {
     Ok(rustix::process::chdir(tester_runner::BOX_DIR)?)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every step has one type")]
 fn set_umask(_: &Spec) -> io::Result<()> {
     rustix::process::umask(Mode::WGRP | Mode::WOTH);
     Ok(())
@@ -137,6 +139,11 @@ fn die_with_parent(_: &Spec) -> io::Result<()> {
     }
 }
 
+/// PID 1 blocks the signals that it polls for, and the mask is inherited.
+fn unblock_signals(_: &Spec) -> io::Result<()> {
+    Ok(SigSet::empty().thread_set_mask()?)
+}
+
 /// Installs the deny-list, for this process and everything that comes from it.
 pub(super) fn deny_system_calls() -> io::Result<()> {
     seccompiler::apply_filter(&seccomp::program()).map_err(io::Error::other)
@@ -144,8 +151,8 @@ pub(super) fn deny_system_calls() -> io::Result<()> {
 
 /// Becomes the program; returns only with the reason why not.
 ///
-/// The standard library's `exec` also empties the signal mask and sets `SIGPIPE`, which it ignores by itself, back to its
-/// default. Every other disposition is the default already: handlers do not survive an execution, and PID 1 ignores none.
+/// The standard library's `exec` also sets `SIGPIPE`, which every Rust program ignores, back to its default. Every other
+/// disposition is the default already: handlers do not survive an execution, and PID 1 ignores none.
 pub(super) fn execute(spec: &Spec) -> io::Error {
     let Some((program, arguments)) = spec.argv.split_first() else {
         return io::Error::from_raw_os_error(super::ERRNO_INVALID);

@@ -24,9 +24,11 @@ pub(crate) fn as_job<T>(uid: u32, work: impl FnOnce() -> T) -> Result<T, Stop> {
 /// No process of the job may trace PID 1 or read its memory, environment or descriptors.
 pub(super) fn hide() -> io::Result<()> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    match rustix::process::dumpable_behavior()? {
-        DumpableBehavior::NotDumpable => Ok(()),
-        other => Err(io::Error::other(format!("the kernel says {other:?}"))),
+    let now = rustix::process::dumpable_behavior()?;
+    if now == DumpableBehavior::NotDumpable {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("the kernel says {now:?}")))
     }
 }
 

@@ -25,6 +25,8 @@ const EVERY_PROCESS: Pid = Pid::from_raw(-1);
 /// What killing came to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Killed {
+    /// Processes besides the main one that were alive before.
+    pub(crate) count: u64,
     /// From the first kill until the proof.
     pub(crate) took: Duration,
     /// Whether `/proc` shows no process but PID 1.
@@ -35,7 +37,9 @@ pub(crate) struct Killed {
 pub(crate) fn everything(processes: &Processes, reaper: &mut Reaper, signals: &Signals) -> Killed {
     let began = Instant::now();
     reaper.reap();
-    reaper.begin_killing();
+    // Counting the killed ones when they are reaped would miss those whose parents ignore their ends. A fork between
+    // this look and the kill is missed too; it dies all the same.
+    let count = processes.count_alive_besides(reaper.main());
     loop {
         // The whole list of processes is held still meanwhile, so a fork cannot slip through.
         let nobody = kill(EVERY_PROCESS, Signal::SIGKILL) == Err(Errno::ESRCH);
@@ -43,10 +47,10 @@ pub(crate) fn everything(processes: &Processes, reaper: &mut Reaper, signals: &S
         let empty = processes.any_besides_pid1().is_ok_and(|any| !any);
         let took = began.elapsed();
         if nobody && empty {
-            return Killed { took, clean: true };
+            return Killed { count, took, clean: true };
         }
         if took > KILL_TIME_MAX {
-            return Killed { took, clean: false };
+            return Killed { count, took, clean: false };
         }
         if !empty {
             wait_for_an_end(signals);

@@ -54,6 +54,8 @@ struct Pid1 {
     reaper: Reaper,
     /// The uid of the run before this one, whose leavings must go first.
     previous_uid: Option<u32>,
+    /// Whether every process of the run before is gone.
+    usable: bool,
 }
 
 /// Serves until the worker is gone or something of ours fails.

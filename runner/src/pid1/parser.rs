@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn one_byte_at_a_time_and_all_at_once_are_the_same() {
         let mut wire = Vec::new();
-        write_frame(&mut wire, Kind::Tar, &[7; DATA_BYTES_MAX]).unwrap();
+        write_frame(&mut wire, Kind::Tar, &vec![7; DATA_BYTES_MAX]).unwrap();
         write_frame(&mut wire, Kind::Stdin, b"").unwrap();
         write_frame(&mut wire, Kind::Cancel, b"").unwrap();
         let all = parse(&wire, || usize::MAX);

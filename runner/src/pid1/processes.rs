@@ -5,9 +5,13 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{Mode, OFlags, RawDir, SeekFrom};
+use rustix::process::Pid;
 
 /// Room for the entries that are read at once.
 const LISTING_BYTES: usize = 4096;
+
+/// Room for the beginning of a process's `stat`, where its state is.
+const STAT_BYTES: usize = 512;
 
 /// `/proc`, opened once: looking again needs neither a descriptor nor memory.
 pub(crate) struct Processes(OwnedFd);
@@ -21,16 +25,46 @@ impl Processes {
 
     /// Whether there is any process besides PID 1, ended and not yet reaped ones included.
     pub(crate) fn any_besides_pid1(&self) -> io::Result<bool> {
+        self.look(|_| true).map(|seen| seen > 0)
+    }
+
+    /// How many processes besides PID 1 and the main one have not ended. What cannot be read counts for nothing.
+    pub(crate) fn count_alive_besides(&self, main: Option<Pid>) -> u64 {
+        let main = main.map(|pid| pid.to_string()).unwrap_or_default();
+        self.look(|name| name != main.as_bytes() && self.is_alive(name)).unwrap_or(0)
+    }
+
+    /// Counts the processes besides PID 1 that are of interest.
+    fn look(&self, of_interest: impl Fn(&[u8]) -> bool) -> io::Result<u64> {
         rustix::fs::seek(&self.0, SeekFrom::Start(0))?;
         let mut buffer = [MaybeUninit::uninit(); LISTING_BYTES];
         let mut listing = RawDir::new(&self.0, &mut buffer);
+        let mut seen = 0;
         while let Some(entry) = listing.next() {
-            if is_other_process(entry?.file_name().to_bytes()) {
-                return Ok(true);
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if is_other_process(name) && of_interest(name) {
+                seen += 1;
             }
         }
-        Ok(false)
+        Ok(seen)
     }
+
+    fn is_alive(&self, name: &[u8]) -> bool {
+        let mut stat = [0; STAT_BYTES];
+        let path = [name, b"/stat"].concat();
+        rustix::fs::openat(&self.0, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+            .and_then(|file| rustix::io::read(file, &mut stat))
+            .is_ok_and(|bytes| {
+                state(stat.get(..bytes).unwrap_or_default()).is_some_and(|state| !b"ZX".contains(&state))
+            })
+    }
+}
+
+/// The letter after the name, which is in parentheses and may hold anything itself.
+fn state(stat: &[u8]) -> Option<u8> {
+    let after_name = stat.rsplit(|&byte| byte == b')').next()?;
+    after_name.iter().copied().find(|byte| *byte != b' ')
 }
 
 fn is_other_process(name: &[u8]) -> bool {
@@ -52,10 +86,18 @@ mod tests {
     }
 
     #[test]
+    fn the_state_is_found_behind_any_name() {
+        assert_eq!(state(b"7 (sh) S 1 7 7"), Some(b'S'));
+        assert_eq!(state(b"7 (a) Z (b)) R 1 7 7"), Some(b'R'));
+        assert_eq!(state(b""), None);
+    }
+
+    #[test]
     fn a_machine_with_more_than_one_process_is_seen_again_and_again() {
         let processes = Processes::open().unwrap();
         for _ in 0..3 {
             assert!(processes.any_besides_pid1().unwrap());
+            assert!(processes.count_alive_besides(None) > 0);
         }
     }
 }

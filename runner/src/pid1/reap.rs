@@ -5,9 +5,6 @@ use tester_runner::message::Exit;
 
 use crate::clock::Instant;
 
-/// `SIGKILL` has this number on every architecture of Linux.
-const SIGKILL: i32 = 9;
-
 /// What reaping has found out.
 #[derive(Debug, Default)]
 pub(crate) struct Reaper {
@@ -15,31 +12,22 @@ pub(crate) struct Reaper {
     main: Option<Pid>,
     /// How and when it ended.
     main_end: Option<(Exit, Instant)>,
-    /// Whether the runner's own killing has begun.
-    killing: bool,
-    /// Processes besides the main one that were killed since then.
-    killed: u64,
 }
 
 impl Reaper {
     /// Starts over for a run with this main process.
     pub(crate) fn watch(&mut self, main: Pid) {
-        *self = Self { main: Some(main), ..Self::default() };
+        *self = Self { main: Some(main), main_end: None };
     }
 
-    /// From here on killed processes are counted as ours.
-    pub(crate) fn begin_killing(&mut self) {
-        self.killing = true;
+    /// The main process of the present run.
+    pub(crate) fn main(&self) -> Option<Pid> {
+        self.main
     }
 
     /// How and when the main process ended, if it did.
     pub(crate) fn main_end(&self) -> Option<(Exit, Instant)> {
         self.main_end
-    }
-
-    /// Processes besides the main one that were killed.
-    pub(crate) fn killed(&self) -> u64 {
-        self.killed
     }
 
     /// Takes every process that has ended.
@@ -54,8 +42,6 @@ impl Reaper {
         let Some(exit) = exit_of(status) else { return };
         if self.main == Some(pid) && self.main_end.is_none() {
             self.main_end = Some((exit, Instant::now()));
-        } else if self.killing && exit == Exit::Signal(SIGKILL) {
-            self.killed += 1;
         }
     }
 }

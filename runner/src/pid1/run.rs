@@ -18,6 +18,9 @@ use crate::unpack;
 /// Runs one program. May be called again: the sandbox is emptied first, and shown to be empty.
 pub(super) fn run(pid1: &mut Pid1, start: Start) -> Result<Ended, Stop> {
     check(&start)?;
+    if !pid1.usable {
+        return Err(Stop::ours("reset", "processes of the run before could not be killed"));
+    }
     let first_run = pid1.previous_uid.is_none();
     if let Some(uid) = pid1.previous_uid.replace(start.uid) {
         reset::empty_sandbox(uid)?;
@@ -62,9 +65,11 @@ fn run_spawned(
     let mut program = Program::new(spawned, limits);
     let cause = program.supervise(pid1, deadlines, before.counts)?;
     let killed = kill::everything(&pid1.processes, &mut pid1.reaper, &pid1.link.signals);
+    pid1.usable = killed.clean;
+    let counts = pid1.evidence.counts().since(before.counts);
     program.drain(pid1)?;
     spawn::remove_report_pipe().map_err(|error| Stop::ours("remove the report pipe", error))?;
-    Ok(ended(pid1, cause, &program, killed, before))
+    Ok(ended(pid1, cause, &program, &Counted { killed, counts }, before))
 }
 
 /// A `Start` that the worker must not send.
@@ -79,8 +84,14 @@ fn check(start: &Start) -> Result<(), Stop> {
     Ok(())
 }
 
-fn ended(pid1: &Pid1, cause: Cause, program: &Program, killed: Killed, before: &Before) -> Ended {
-    let counts = pid1.evidence.counts().since(before.counts);
+/// What was counted just after the last process was gone.
+struct Counted {
+    killed: Killed,
+    counts: Counts,
+}
+
+fn ended(pid1: &Pid1, cause: Cause, program: &Program, counted: &Counted, before: &Before) -> Ended {
+    let Counted { killed, counts } = counted;
     let (memory_peak_bytes, memory_peak_source) = pid1.evidence.memory_peak(before.first_run);
     let (exit, ended_at) = main_end(&pid1.reaper);
     let (cause, exit, launch_error) = match &program.launch {
@@ -100,7 +111,7 @@ fn ended(pid1: &Pid1, cause: Cause, program: &Program, killed: Killed, before: &
         memory_peak_source,
         oom_kills: counts.oom_kills,
         pids_limit_hits: counts.pids_limit_hits,
-        processes_killed: pid1.reaper.killed(),
+        processes_killed: killed.count,
         kill_nanoseconds: nanoseconds(killed.took),
         stdout_bytes_total: program.stdout.total(),
         stderr_bytes_total: program.stderr.total(),
@@ -117,10 +128,14 @@ fn main_end(reaper: &Reaper) -> (Option<Exit>, Instant) {
 /// A program that ends by itself while its last bytes are still in the pipe was over its limit all the same; whether it
 /// was caught in time must not decide.
 fn over_limit(cause: Cause, program: &Program) -> Cause {
-    match cause {
-        Cause::Exited if program.stdout.is_over() => Cause::Stdout,
-        Cause::Exited if program.stderr.is_over() => Cause::Stderr,
-        _ => cause,
+    if cause != Cause::Exited {
+        cause
+    } else if program.stdout.is_over() {
+        Cause::Stdout
+    } else if program.stderr.is_over() {
+        Cause::Stderr
+    } else {
+        cause
     }
 }
 

@@ -25,6 +25,7 @@ pub(super) fn start() -> Result<Pid1, String> {
         processes: step("open /proc", Processes::open())?,
         reaper: Reaper::default(),
         previous_uid: None,
+        usable: true,
     })
 }
 

@@ -17,21 +17,17 @@ use super::{Pid1, Stop};
 use crate::clock::Instant;
 use crate::status::{self, STATUS_BYTES_MAX};
 
-/// The limits that outlive the `Start` message, whose arguments and environment are given away to the launcher.
+/// Limits in bytes that outlive the `Start` message, whose arguments and environment are given away to the launcher.
 pub(super) struct Limits {
-    pub(super) stdout_bytes: u64,
-    pub(super) stderr_bytes: u64,
-    pub(super) report_bytes: u64,
+    pub(super) stdout: u64,
+    pub(super) stderr: u64,
+    pub(super) report: u64,
 }
 
 impl Limits {
     /// The limits of a run.
     pub(super) fn of(start: &Start) -> Self {
-        Self {
-            stdout_bytes: start.stdout_bytes,
-            stderr_bytes: start.stderr_bytes,
-            report_bytes: start.report_bytes_max,
-        }
+        Self { stdout: start.stdout_bytes, stderr: start.stderr_bytes, report: start.report_bytes_max }
     }
 }
 
@@ -61,9 +57,9 @@ impl Program {
     pub(super) fn new(spawned: Spawned, limits: &Limits) -> Self {
         Self {
             launch: Launch::Under(spawned.status, Vec::with_capacity(STATUS_BYTES_MAX)),
-            stdout: Stream::new(Kind::Stdout, Some(spawned.stdout), limits.stdout_bytes),
-            stderr: Stream::new(Kind::Stderr, Some(spawned.stderr), limits.stderr_bytes),
-            report: Stream::new(Kind::Report, spawned.report, limits.report_bytes),
+            stdout: Stream::new(Kind::Stdout, Some(spawned.stdout), limits.stdout),
+            stderr: Stream::new(Kind::Stderr, Some(spawned.stderr), limits.stderr),
+            report: Stream::new(Kind::Report, spawned.report, limits.report),
             stdin: ProgramStdin::new(spawned.stdin),
             stderr_first: false,
         }
@@ -80,9 +76,14 @@ impl Program {
             if self.take_frames(pid1)? {
                 return Ok(Cause::Cancelled);
             }
+            if pid1.link.output.is_empty() {
+                self.stdin.give_credit(&mut pid1.link.output)?;
+            }
             let cpu = || Duration::from_nanos(pid1.evidence.cpu().saturating_sub(before.cpu));
             if let Some(cause) = deadlines.reached(Instant::now(), cpu) {
-                return Ok(cause);
+                // A program that ended by itself before anybody looked was not stopped by a limit.
+                pid1.reaper.reap();
+                return Ok(if pid1.reaper.main_end().is_some() { Cause::Exited } else { cause });
             }
             let woken = self.wait(pid1, deadlines.next())?;
             if woken.has(Source::Signals) {
@@ -99,9 +100,6 @@ impl Program {
             }
             if let Some(cause) = self.pump_ready(pid1, &woken)? {
                 return Ok(cause);
-            }
-            if pid1.link.output.is_empty() {
-                self.stdin.give_credit(&mut pid1.link.output)?;
             }
             if pid1.reaper.main_end().is_some() {
                 return Ok(Cause::Exited);

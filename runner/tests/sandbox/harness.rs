@@ -3,13 +3,13 @@
 use std::io::{Read as _, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, SystemTime};
 
 use tester_runner::frame::{DATA_BYTES_MAX, Kind, read_frame, write_frame};
 use tester_runner::message::{Ended, Fault, Ready, Start};
 
-use super::static_runner;
+use crate::binary::static_runner;
 
 /// The image every test runs in; it has Python and pytest.
 const IMAGE: &str = "tester-sandbox";
@@ -21,42 +21,48 @@ static COUNTER: AtomicU32 = AtomicU32::new(0);
 
 /// What differs between sandboxes.
 #[derive(Clone)]
-pub struct Options {
-    pub memory: &'static str,
-    pub cpus: &'static str,
-    pub pids: &'static str,
-    pub box_options: &'static str,
+pub(crate) struct Options {
+    pub(crate) memory: &'static str,
+    /// Microseconds in every 20 milliseconds.
+    pub(crate) cpu_quota: &'static str,
+    pub(crate) pids: &'static str,
+    pub(crate) scratch: &'static str,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { memory: "256m", cpus: "2", pids: "64", box_options: "size=16m,nr_inodes=1024" }
+        Self { memory: "256m", cpu_quota: "40000", pids: "64", scratch: "size=16m,nr_inodes=1024" }
     }
 }
 
 /// A started sandbox. Its container and volume are removed when it goes.
-pub struct Sandbox {
-    pub ready: Ready,
-    pub name: String,
+pub(crate) struct Sandbox {
+    pub(crate) ready: Ready,
+    pub(crate) name: String,
     stdin: Option<ChildStdin>,
     frames: Receiver<(Kind, Vec<u8>)>,
     cli: Child,
+    _remains: Remains,
 }
 
 /// Everything that one run sent.
 #[derive(Debug)]
-pub struct Run {
-    pub started: bool,
-    pub stdout: Vec<u8>,
-    pub stderr: Vec<u8>,
-    pub report: Vec<u8>,
-    pub credit: u64,
-    pub ended: Ended,
+pub(crate) struct Run {
+    pub(crate) started: bool,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+    pub(crate) report: Vec<u8>,
+    pub(crate) credit: u64,
+    pub(crate) ended: Ended,
 }
 
 impl Run {
-    pub fn out(&self) -> String {
+    pub(crate) fn out(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    pub(crate) fn err(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
     }
 }
 
@@ -80,8 +86,8 @@ fn fill_volume(name: &str) {
     header.set_mode(0o500);
     archive.append_data(&mut header, "bin/tester-runner", binary.as_slice()).unwrap();
     let volume = format!("{name}:/runner");
-    docker(&["volume", "create", "--label", "tester-worker.id=runner-test", name]);
-    let filler = docker(&["create", "--label", "tester-worker.id=runner-test", "-v", &volume, IMAGE, "true"]);
+    let filler = format!("{name}-filler");
+    docker(&["create", "--name", &filler, "--label", "tester-worker.id=runner-test", "-v", &volume, IMAGE, "true"]);
     let mut copy = Command::new("docker")
         .args(["cp", "-", &format!("{filler}:/runner")])
         .stdin(Stdio::piped())
@@ -90,28 +96,43 @@ fn fill_volume(name: &str) {
         .unwrap();
     copy.stdin.take().unwrap().write_all(&archive.into_inner().unwrap()).unwrap();
     assert!(copy.wait().unwrap().success());
-    docker(&["rm", &filler]);
+}
+
+/// What Docker holds for a sandbox; it goes when this goes, however far the start came.
+struct Remains(String);
+
+impl Drop for Remains {
+    fn drop(&mut self) {
+        let filler = format!("{}-filler", self.0);
+        // The filler comes last: its use keeps the volume from those who remove unused ones.
+        for arguments in [["rm", "-fv", &self.0, &filler].as_slice(), ["volume", "rm", "-f", &self.0].as_slice()] {
+            let removed = Command::new("docker").args(arguments).stdout(Stdio::null()).status();
+            assert!(std::thread::panicking() || removed.is_ok_and(|status| status.success()), "{arguments:?}");
+        }
+    }
 }
 
 impl Sandbox {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(&Options::default())
     }
 
-    pub fn with(options: &Options) -> Self {
+    pub(crate) fn with(options: &Options) -> Self {
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("tester-runner-test-{}-{number}", std::process::id());
+        let name = format!("runner-test-{}-{number}", std::process::id());
+        let remains = Remains(name.clone());
         fill_volume(&name);
         let mut cli = Command::new("docker")
             .args(["run", "-i", "--name", &name, "--label", "tester-worker.id=runner-test"])
             .args(["--user", "0:0", "--workdir", "/", "--entrypoint", "/runner/bin/tester-runner"])
             .args(["--cap-drop", "ALL", "--cap-add", "SETUID", "--cap-add", "SETGID", "--cap-add", "KILL"])
             .args(["--security-opt", "no-new-privileges", "--read-only", "--network", "none", "--ipc", "private"])
-            .args(["--log-driver", "none", "--shm-size", "1m", "--pids-limit", options.pids, "--cpus", options.cpus])
+            .args(["--log-driver", "none", "--shm-size", "1m", "--pids-limit", options.pids])
+            .args(["--cpu-period", "20000", "--cpu-quota", options.cpu_quota])
             .args(["--memory", options.memory, "--memory-swap", options.memory])
             .args(["--ulimit", "core=0", "--ulimit", "msgqueue=0", "--ulimit", "memlock=65536"])
             .arg("--tmpfs")
-            .arg(format!("/box:mode=1777,exec,nosuid,nodev,{}", options.box_options))
+            .arg(format!("/box:mode=1777,exec,nosuid,nodev,{}", options.scratch))
             .args(["--tmpfs", "/tmp:mode=1777,nosuid,nodev,size=4m,nr_inodes=1024"])
             .args(["--tmpfs", "/tester:mode=0755,noexec,nosuid,nodev,size=1m"])
             .args(["-v", &format!("{name}:/runner:ro"), IMAGE, "pid1"])
@@ -120,7 +141,8 @@ impl Sandbox {
             .spawn()
             .expect("docker starts");
         let mut stdout = cli.stdout.take().unwrap();
-        let (sender, frames) = channel();
+        // A few frames only: a test that does not ask for more makes a worker that does not read.
+        let (sender, frames) = sync_channel(2);
         std::thread::spawn(move || {
             while let Ok(Some(frame)) = read_frame(&mut stdout) {
                 if sender.send(frame).is_err() {
@@ -136,20 +158,20 @@ impl Sandbox {
             Ok((Kind::Ready, payload)) => serde_json::from_slice(&payload).unwrap(),
             other => panic!("no Ready but {other:?}"),
         };
-        Self { ready, name, stdin: cli.stdin.take(), frames, cli }
+        Self { ready, name, stdin: cli.stdin.take(), frames, cli, _remains: remains }
     }
 
-    pub fn send(&mut self, kind: Kind, payload: &[u8]) {
+    pub(crate) fn send(&mut self, kind: Kind, payload: &[u8]) {
         let stdin = self.stdin.as_mut().expect("stdin is open");
         write_frame(stdin, kind, payload).unwrap();
         stdin.flush().unwrap();
     }
 
-    pub fn send_start(&mut self, start: &Start) {
+    pub(crate) fn send_start(&mut self, start: &Start) {
         self.send(Kind::Start, &serde_json::to_vec(start).unwrap());
     }
 
-    pub fn send_tar(&mut self, tar: &[u8]) {
+    pub(crate) fn send_tar(&mut self, tar: &[u8]) {
         for piece in tar.chunks(DATA_BYTES_MAX) {
             self.send(Kind::Tar, piece);
         }
@@ -157,7 +179,7 @@ impl Sandbox {
     }
 
     /// The next frame; `None` when the runner has ended.
-    pub fn next(&mut self) -> Option<(Kind, Vec<u8>)> {
+    pub(crate) fn next(&mut self) -> Option<(Kind, Vec<u8>)> {
         match self.frames.recv_timeout(PATIENCE) {
             Ok(frame) => Some(frame),
             Err(RecvTimeoutError::Disconnected) => None,
@@ -166,26 +188,34 @@ impl Sandbox {
     }
 
     /// Starts a program with these files and waits until it was executed.
-    pub fn launch(&mut self, start: &Start, files: &[(&str, &[u8])]) {
+    pub(crate) fn launch(&mut self, start: &Start, files: &[(&str, &[u8])]) {
         self.send_start(start);
         self.send_tar(&job(files));
         assert_eq!(self.next(), Some((Kind::Started, Vec::new())));
     }
 
     /// Starts a program and collects everything until its end. Its stdin is given while there is credit.
-    pub fn run(&mut self, start: &Start, files: &[(&str, &[u8])], stdin: &[u8]) -> Run {
+    pub(crate) fn run(&mut self, start: &Start, files: &[(&str, &[u8])], stdin: &[u8]) -> Run {
         self.send_start(start);
         self.send_tar(&job(files));
         self.finish(stdin)
     }
 
-    /// Feeds stdin and collects everything until the end.
-    pub fn finish(&mut self, stdin: &[u8]) -> Run {
+    /// Collects everything until the end, and leaves stdin open and empty.
+    pub(crate) fn finish_unfed(&mut self) -> Run {
+        self.collect(b"", true)
+    }
+
+    /// Feeds stdin, closes it, and collects everything until the end.
+    pub(crate) fn finish(&mut self, stdin: &[u8]) -> Run {
+        self.collect(stdin, false)
+    }
+
+    fn collect(&mut self, stdin: &[u8], mut closed: bool) -> Run {
         let mut rest = stdin;
         let mut allowed = usize::try_from(tester_runner::STDIN_CREDIT_BYTES_INITIAL).unwrap();
         let (mut started, mut credit) = (false, 0);
         let (mut out, mut err, mut report) = (Vec::new(), Vec::new(), Vec::new());
-        let mut closed = false;
         loop {
             while allowed > 0 && !rest.is_empty() {
                 let (now, later) = rest.split_at(rest.len().min(allowed).min(DATA_BYTES_MAX));
@@ -212,13 +242,15 @@ impl Sandbox {
                     let ended = serde_json::from_slice(&payload).unwrap();
                     return Run { started, stdout: out, stderr: err, report, credit, ended };
                 }
-                other => panic!("{other:?}: {}", String::from_utf8_lossy(&payload)),
+                kind @ (Kind::Start | Kind::Tar | Kind::Stdin | Kind::Cancel | Kind::Ready | Kind::Fault) => {
+                    panic!("{kind:?}: {}", String::from_utf8_lossy(&payload))
+                }
             }
         }
     }
 
     /// Waits for a fault, whatever comes before it.
-    pub fn fault(&mut self) -> Fault {
+    pub(crate) fn fault(&mut self) -> Fault {
         loop {
             match self.next() {
                 Some((Kind::Fault, payload)) => return serde_json::from_slice(&payload).unwrap(),
@@ -230,48 +262,65 @@ impl Sandbox {
     }
 
     /// Closes the runner's stdin, as a worker that dies does, and gives the container's exit code.
-    pub fn hang_up(&mut self) -> String {
+    pub(crate) fn hang_up(&mut self) -> String {
         self.stdin = None;
         while self.next().is_some() {}
         docker(&["wait", &self.name])
     }
 
     /// Pids on the host of the container's processes.
-    pub fn host_pids(&self) -> Vec<u32> {
+    pub(crate) fn host_pids(&self) -> Vec<u32> {
         let listed = docker(&["top", &self.name, "-eo", "pid"]);
         listed.lines().skip(1).map(|pid| pid.trim().parse().unwrap()).collect()
     }
 
-    pub fn docker(&self, arguments: &[&str]) -> String {
+    /// Waits until the container has one process only, and says how many there are; it gives up after a while.
+    pub(crate) fn wait_until_alone(&self) -> usize {
+        let began = SystemTime::now();
+        loop {
+            let count = self.host_pids().len();
+            if count == 1 || began.elapsed().unwrap() > PATIENCE {
+                return count;
+            }
+        }
+    }
+
+    /// A number from PID 1's `/proc/…/status`.
+    pub(crate) fn runner_status(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.host_pids()[0])).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    #[expect(clippy::unused_self, reason = "reads better where a sandbox is at hand")]
+    pub(crate) fn docker(&self, arguments: &[&str]) -> String {
         docker(arguments)
     }
 }
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
+        // The runner ends by itself, and with it the command line client.
         self.stdin = None;
-        for arguments in [["rm", "-fv", &self.name].as_slice(), ["volume", "rm", "-f", &self.name].as_slice()] {
-            let removed = Command::new("docker").args(arguments).stdout(Stdio::null()).status();
-            assert!(std::thread::panicking() || removed.is_ok_and(|status| status.success()), "{arguments:?}");
-        }
-        self.cli.wait().ok();
+        while self.frames.recv_timeout(PATIENCE).is_ok() {}
+        drop(self.cli.wait());
     }
 }
 
 /// A tar as the worker makes it.
-pub fn job(files: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn job(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     for (path, content) in files {
         let mut header = tar::Header::new_gnu();
         header.set_size(u64::try_from(content.len()).unwrap());
-        header.set_mode(if path.ends_with(".sh") { 0o755 } else { 0o644 });
+        header.set_mode(if path.as_bytes().ends_with(b".sh") { 0o755 } else { 0o644 });
         archive.append_data(&mut header, path, *content).unwrap();
     }
     archive.into_inner().unwrap()
 }
 
 /// A run with generous limits.
-pub fn start(argv: &[&str]) -> Start {
+pub(crate) fn start(argv: &[&str]) -> Start {
     Start {
         uid: 20_001,
         argv: argv.iter().map(|&argument| argument.to_owned()).collect(),
@@ -290,4 +339,9 @@ pub fn start(argv: &[&str]) -> Start {
         report_bytes_max: 1_048_576,
         cpus_milli: 2000,
     }
+}
+
+/// Python, running `main.py`.
+pub(crate) fn python() -> Start {
+    start(&["python3", "main.py"])
 }
