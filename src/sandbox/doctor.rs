@@ -8,13 +8,17 @@ use tokio_util::task::TaskTracker;
 use super::blueprint::Blueprint;
 use super::engine::{DockerError, Engine};
 use super::image;
-use super::launch::{Maker, Sandbox};
+use super::launch::Maker;
+use super::leftovers;
 use super::runner_volume;
 use crate::config::model::Config;
 use crate::domain::limits::Limits;
 use crate::ports::diagnosis::Finding;
 use crate::telemetry::labels::DockerOperation;
 use crate::telemetry::metrics::Metrics;
+
+/// The evidence without which CPU time cannot be limited.
+const CPU_EVIDENCE: &str = "cpu_seconds";
 
 /// Looks at everything a sandbox needs. Makes one sandbox a profile and removes it again.
 pub async fn examine(config: &Config, epoch: &str) -> Vec<Finding> {
@@ -44,9 +48,25 @@ pub async fn examine(config: &Config, epoch: &str) -> Vec<Finding> {
         let limits = Limits::default().overlaid(&profile.limits);
         let name = format!("profile {name}");
         findings.push(match trial(&maker, &profile.image, Blueprint::new(&limits)).await {
-            Ok(text) => Finding::good(&name, text),
+            Ok((text, missing)) if missing.is_empty() => Finding::good(&name, text),
+            Ok((text, missing)) if missing.iter().any(|name| name == CPU_EVIDENCE) => {
+                let text = format!("{text}, without the evidence {}", missing.join(", "));
+                Finding::bad(&name, text, "no CPU limit can be enforced: the sandbox must see its cpuacct or cpu.stat")
+            }
+            Ok((text, missing)) => {
+                let text = format!("{text}, without the evidence {}", missing.join(", "));
+                Finding::doubtful(&name, text, "this kernel or runtime does not count it; results show 0 there")
+            }
             Err(error) => Finding::bad(&name, error.to_string(), hint(&error)),
         });
+    }
+    // What was made for this look goes again, unless a worker uses it.
+    if let Err(error) = leftovers::sweep_volumes(&maker, true).await {
+        findings.push(Finding::doubtful(
+            "runner volume",
+            error.to_string(),
+            "it is removed by the next stop of a worker",
+        ));
     }
     findings
 }
@@ -83,25 +103,18 @@ async fn host(engine: &Engine) -> Finding {
 }
 
 /// Makes one sandbox, hears its runner, removes it.
-async fn trial(maker: &Maker, image_name: &str, print: Blueprint) -> Result<String, DockerError> {
+async fn trial(maker: &Maker, image_name: &str, print: Blueprint) -> Result<(String, Vec<String>), DockerError> {
     let facts = Arc::new(image::inspect(&maker.engine, image_name).await?);
-    runner_volume::ensure(maker, &facts.id).await?;
+    let filler = runner_volume::ensure(maker, &facts.id).await?;
     let name = maker.next_name();
     let began = tokio::time::Instant::now();
     let made = maker.make(&name, print, Arc::clone(&facts), Arc::new(Notify::new())).await;
     let took = began.elapsed();
-    let described = made.map(|sandbox| describe(&sandbox));
-    let removed = maker.remove(&name).await;
-    let described = described?;
+    let missing = made.map(|sandbox| sandbox.missing_evidence);
+    let removed = maker.remove(&name).await.and(maker.remove(&filler).await);
+    let missing = missing?;
     removed?;
-    Ok(format!("{image_name} ({}), a sandbox in {:.2} s, {described}", facts.digest, took.as_secs_f64()))
-}
-
-fn describe(sandbox: &Sandbox) -> String {
-    if sandbox.missing_evidence.is_empty() {
-        return "all evidence".to_owned();
-    }
-    format!("without the evidence {}", sandbox.missing_evidence.join(", "))
+    Ok((format!("{image_name} ({}), a sandbox in {:.2} s", facts.digest, took.as_secs_f64()), missing))
 }
 
 const fn hint(error: &DockerError) -> &'static str {

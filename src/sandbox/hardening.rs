@@ -66,6 +66,8 @@ pub(super) fn container(print: &Blueprint, around: Surroundings<'_>) -> Containe
         cmd: Some(vec!["pid1".to_owned()]),
         user: Some("0:0".to_owned()),
         working_dir: Some("/".to_owned()),
+        // An image may name one that the runner does not take.
+        stop_signal: Some("SIGTERM".to_owned()),
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
         hostname: Some("sandbox".to_owned()),
         network_disabled: Some(true),

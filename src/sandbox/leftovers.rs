@@ -10,7 +10,7 @@ use bollard::query_parameters::{ListContainersOptionsBuilder, ListVolumesOptions
 
 use super::engine::DockerError;
 use super::launch::{LABEL_EPOCH, LABEL_ID, Maker};
-use super::runner_volume::VOLUME_PREFIX;
+use super::runner_volume::is_runner_volume;
 use crate::telemetry::labels::DockerOperation;
 
 /// A container that was created this long ago and does not run belongs to nobody. In seconds.
@@ -46,7 +46,7 @@ pub(super) async fn sweep_volumes(maker: &Maker, own: bool) -> Result<(), Docker
         .await?;
     for volume in found.volumes.unwrap_or_default() {
         let ours = volume.name == maker.runner_volume;
-        if !volume.name.starts_with(VOLUME_PREFIX) || (ours && !own) {
+        if !is_runner_volume(&volume.name) || (ours && !own) {
             continue;
         }
         let name = volume.name.as_str();

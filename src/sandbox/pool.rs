@@ -245,7 +245,7 @@ impl ProfilePool {
         // The semaphore is never closed.
         let _permit = self.shared.creations.acquire().await.ok();
         let facts = self.image_facts().await?;
-        self.ensure_runner_volume(&facts.id).await?;
+        let _filler = self.ensure_runner_volume(&facts.id).await?;
         let maker = &self.shared.maker;
         let mut named = Named { name: Some(maker.next_name()), reaper: &self.shared.reaper };
         let began = Instant::now();
@@ -279,14 +279,16 @@ impl ProfilePool {
         Ok(facts)
     }
 
-    /// Held over the calls on purpose: one creation fills the volume, the others wait for it.
-    async fn ensure_runner_volume(&self, image_id: &str) -> Result<(), DockerError> {
+    /// Held over the calls on purpose: one creation fills the volume, the others wait for it. The container that it was
+    /// filled through stays until the guard is dropped.
+    async fn ensure_runner_volume(&self, image_id: &str) -> Result<Option<Named<'_>>, DockerError> {
         let mut ensured = self.shared.runner_volume_ensured.lock().await;
-        if !*ensured {
-            runner_volume::ensure(&self.shared.maker, image_id).await?;
-            *ensured = true;
+        if *ensured {
+            return Ok(None);
         }
-        Ok(())
+        let filler = runner_volume::ensure(&self.shared.maker, image_id).await?;
+        *ensured = true;
+        Ok(Some(Named { name: Some(filler), reaper: &self.shared.reaper }))
     }
 
     /// The sandbox if its runner is alive; else it goes to the reaper.

@@ -32,10 +32,16 @@ pub(super) fn volume_name() -> String {
 }
 
 /// Every runner volume's name begins with this.
-pub(super) const VOLUME_PREFIX: &str = "tester-runner-";
+const VOLUME_PREFIX: &str = "tester-runner-";
 
 /// Makes sure that the volume is there and holds exactly this worker's runner.
-pub(super) async fn ensure(maker: &Maker, image_id: &str) -> Result<(), DockerError> {
+///
+/// Returns the name of the container it was filled through. The caller removes it once a sandbox uses the volume:
+/// until then it is what keeps another worker that stops from taking the volume away.
+///
+/// # Errors
+/// [`DockerError`]; no container is left then, unless Docker cannot remove it either.
+pub(super) async fn ensure(maker: &Maker, image_id: &str) -> Result<String, DockerError> {
     let request = VolumeCreateRequest {
         name: Some(maker.runner_volume.clone()),
         labels: Some(maker.labels()),
@@ -43,10 +49,21 @@ pub(super) async fn ensure(maker: &Maker, image_id: &str) -> Result<(), DockerEr
     };
     maker.engine.call(DockerOperation::Volume, |docker| async move { docker.create_volume(request).await }).await?;
     let name = maker.next_name();
-    let filled = fill_and_verify(maker, &name, image_id).await;
-    // Removed whatever came of it: the container was only a way in.
-    let removed = maker.remove(&name).await;
-    filled.and(removed)
+    match fill_and_verify(maker, &name, image_id).await {
+        Ok(()) => Ok(name),
+        Err(error) => {
+            if let Err(second) = maker.remove(&name).await {
+                tracing::warn!("the container `{name}` is left to the next start: {second}");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Whether a volume is a runner's: the prefix and a SHA-256, and nothing else. Other volumes are not ours to touch.
+pub(super) fn is_runner_volume(name: &str) -> bool {
+    let digest = name.strip_prefix(VOLUME_PREFIX).unwrap_or_default();
+    digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 async fn fill_and_verify(maker: &Maker, name: &str, image_id: &str) -> Result<(), DockerError> {
@@ -165,6 +182,14 @@ mod tests {
         assert_eq!(digest.to_string(), RUNNER_SHA256);
         let interpreter = RUNNER.windows(15).any(|window| window == b"/lib64/ld-linux");
         assert!(!interpreter, "the runner must not need a dynamic loader: images need not have one");
+    }
+
+    #[test]
+    fn only_a_volume_that_is_named_by_a_digest_is_a_runners() {
+        assert!(is_runner_volume(&volume_name()));
+        for name in ["tester-runner-", "tester-runner-data", "runner", &format!("x{}", volume_name())] {
+            assert!(!is_runner_volume(name), "{name}");
+        }
     }
 
     #[test]
