@@ -68,35 +68,36 @@ impl Switch {
     }
 }
 
+/// Shuts a socket when it is dropped: the attempt failed, was abandoned, or its link is given up.
+#[derive(Debug, Default)]
+struct Owned(Switch);
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        self.0.shut();
+    }
+}
+
 /// A connection that is up. Dropping it ends its socket and its thread.
 #[derive(Debug)]
 pub(super) struct Link {
     connection: Connection,
-    switch: Switch,
+    owned: Owned,
     timeouts: Timeouts,
     address: Address,
 }
 
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.switch.shut();
-    }
-}
-
 impl Link {
     /// Connects, in at most `timeouts.connect`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the attempt, its socket and its thread.
     pub(super) async fn connect(address: &Address, name: &str, timeouts: Timeouts) -> Result<Self, BrokerError> {
-        let switch = Switch::default();
-        match timeout(timeouts.connect, open(address, name, &switch, timeouts.connect)).await {
-            Ok(Ok(connection)) => Ok(Self { connection, switch, timeouts, address: address.clone() }),
-            Ok(Err(error)) => {
-                switch.shut();
-                Err(explain::failed(address, switch.socket().stage, &error))
-            }
-            Err(_elapsed) => {
-                switch.shut();
-                Err(explain::late(address, switch.socket().stage, timeouts.connect))
-            }
+        let owned = Owned::default();
+        match timeout(timeouts.connect, open(address, name, &owned.0, timeouts.connect)).await {
+            Ok(Ok(connection)) => Ok(Self { connection, owned, timeouts, address: address.clone() }),
+            Ok(Err(error)) => Err(explain::failed(address, owned.0.socket().stage, &error)),
+            Err(_elapsed) => Err(explain::late(address, owned.0.socket().stage, timeouts.connect)),
         }
     }
 
@@ -157,7 +158,7 @@ impl Link {
                 Err(_elapsed) => tracing::debug!("close a broker connection: no answer; its socket is shut"),
             }
         }
-        self.switch.shut();
+        self.owned.0.shut();
     }
 }
 

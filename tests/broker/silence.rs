@@ -21,6 +21,7 @@ async fn a_publish_that_is_not_confirmed_in_time_is_repeated_on_a_new_connection
     let proxy = Proxy::start().await;
     let mut bench = behind(&proxy, "confirm").await;
     bench.settings.timeouts.confirm = Duration::from_millis(500);
+    bench.settings.timeouts.call = Duration::from_secs(1);
     let running = bench.start().await;
     proxy.fall_silent();
     let result = message(Address::Dead, b"x");

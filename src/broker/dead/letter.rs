@@ -53,7 +53,7 @@ impl DeadLetter {
             worker: ours("x-tester-worker"),
             exchange: ours("x-tester-exchange").or(broker.exchange),
             routing_key: ours("x-tester-routing-key").or(broker.routing_key),
-            died_at: broker.time.or(*delivery.properties.timestamp()),
+            died_at: broker.time.or_else(|| *delivery.properties.timestamp()),
             body_bytes: delivery.data.len(),
             body_sha256: hex(&Sha256::digest(&delivery.data)),
         }
