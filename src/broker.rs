@@ -23,11 +23,13 @@ pub mod doctor;
 pub mod error;
 pub mod events;
 mod explain;
+mod guard;
 mod outbound;
 mod publisher;
 pub mod settings;
 mod supervisor;
 pub mod topology;
+mod wire;
 
 use std::sync::Arc;
 

@@ -14,6 +14,15 @@ mod deliver;
 #[path = "broker/faults.rs"]
 mod faults;
 #[cfg(test)]
+#[path = "support/proxy.rs"]
+mod proxy;
+#[cfg(test)]
+#[path = "support/raw_publisher.rs"]
+mod raw_publisher;
+#[cfg(test)]
+#[path = "broker/silence.rs"]
+mod silence;
+#[cfg(test)]
 #[path = "support/broker.rs"]
 mod support;
 #[cfg(test)]

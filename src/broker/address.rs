@@ -7,6 +7,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::error::BrokerError;
 
+/// RabbitMQ's own default. Its largest frames are headers, which this adapter reads whole.
+const FRAME_MAX: u32 = 131_072;
+/// The protocol's smallest.
+const FRAME_MIN: u32 = 8192;
+
 /// Where a broker is, and who we are to it.
 #[derive(Clone)]
 pub(super) struct Address {
@@ -37,6 +42,7 @@ impl Address {
             uri.authority.host = host;
         }
         uri.query.heartbeat = Some(heartbeat_seconds);
+        uri.query.frame_max = Some(uri.query.frame_max.unwrap_or(FRAME_MAX).clamp(FRAME_MIN, FRAME_MAX));
         let host = &uri.authority.host;
         let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         let shown = format!("RabbitMQ at {host}:{} (virtual host `{}`)", uri.authority.port, uri.vhost);

@@ -20,50 +20,61 @@ use super::error::{BrokerError, describe};
 use super::events::{Cause, Role};
 use super::explain::{self, Stage};
 use super::settings::{Settings, Timeouts};
+use super::wire::{self, Wire};
 
 /// How often a link's state is read, in case its end made no event.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// A second handle of a connection's socket, to end it whatever state the client library is in.
 #[derive(Debug, Clone, Default)]
-struct Switch(Arc<Mutex<Wire>>);
+struct Switch(Arc<Mutex<Socket>>);
 
 #[derive(Debug, Default)]
-struct Wire {
-    socket: Option<TcpStream>,
+struct Socket {
+    handle: Option<TcpStream>,
     shut: bool,
     stage: Stage,
 }
 
 impl Switch {
-    fn wire(&self) -> MutexGuard<'_, Wire> {
+    fn socket(&self) -> MutexGuard<'_, Socket> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a handle of a new socket; shuts it at once if the attempt was given up meanwhile.
     fn connect(&self, socket: &impl AsFd) -> std::io::Result<()> {
         let handle = TcpStream::from(socket.as_fd().try_clone_to_owned()?);
-        let mut wire = self.wire();
-        if wire.shut {
+        let mut socket = self.socket();
+        if socket.shut {
             return handle.shutdown(Shutdown::Both);
         }
-        wire.socket = Some(handle);
+        socket.handle = Some(handle);
         Ok(())
     }
 
     fn reach(&self, stage: Stage) {
-        self.wire().stage = stage;
+        self.socket().stage = stage;
     }
 
     fn shut(&self) {
-        let mut wire = self.wire();
-        wire.shut = true;
-        let socket = wire.socket.take();
-        drop(wire);
-        if let Some(Err(error)) = socket.map(|socket| socket.shutdown(Shutdown::Both)) {
+        let mut socket = self.socket();
+        socket.shut = true;
+        let handle = socket.handle.take();
+        drop(socket);
+        if let Some(Err(error)) = handle.map(|handle| handle.shutdown(Shutdown::Both)) {
             // The peer was first.
             tracing::trace!("shut a broker's socket: {error}");
         }
+    }
+}
+
+/// Shuts a socket when it is dropped: the attempt failed, was abandoned, or its link is given up.
+#[derive(Debug, Default)]
+struct Owned(Switch);
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        self.0.shut();
     }
 }
 
@@ -71,31 +82,22 @@ impl Switch {
 #[derive(Debug)]
 pub(super) struct Link {
     connection: Connection,
-    switch: Switch,
+    owned: Owned,
     timeouts: Timeouts,
     address: Address,
 }
 
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.switch.shut();
-    }
-}
-
 impl Link {
     /// Connects, in at most `timeouts.connect`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the attempt, its socket and its thread.
     pub(super) async fn connect(address: &Address, name: &str, timeouts: Timeouts) -> Result<Self, BrokerError> {
-        let switch = Switch::default();
-        match timeout(timeouts.connect, open(address, name, &switch, timeouts.connect)).await {
-            Ok(Ok(connection)) => Ok(Self { connection, switch, timeouts, address: address.clone() }),
-            Ok(Err(error)) => {
-                switch.shut();
-                Err(explain::failed(address, switch.wire().stage, &error))
-            }
-            Err(_elapsed) => {
-                switch.shut();
-                Err(explain::late(address, switch.wire().stage, timeouts.connect))
-            }
+        let owned = Owned::default();
+        match timeout(timeouts.connect, open(address, name, &owned.0, timeouts.connect)).await {
+            Ok(Ok(connection)) => Ok(Self { connection, owned, timeouts, address: address.clone() }),
+            Ok(Err(error)) => Err(explain::failed(address, owned.0.socket().stage, &error)),
+            Err(_elapsed) => Err(explain::late(address, owned.0.socket().stage, timeouts.connect)),
         }
     }
 
@@ -156,7 +158,7 @@ impl Link {
                 Err(_elapsed) => tracing::debug!("close a broker connection: no answer; its socket is shut"),
             }
         }
-        self.switch.shut();
+        self.owned.0.shut();
     }
 }
 
@@ -254,31 +256,26 @@ pub(super) fn connection_name(worker_id: &str, role: Role) -> String {
 }
 
 async fn open(address: &Address, name: &str, switch: &Switch, limit: Duration) -> lapin::Result<Connection> {
-    let runtime = lapin::runtime::default_runtime()?;
     let options = ConnectionProperties::default().with_connection_name(name.into());
     let (switch, tls) = (switch.clone(), address.tls());
     Connection::connector(
         address.uri(),
-        runtime,
-        async move |uri, runtime| {
+        wire::runtime(),
+        async move |uri, _runtime| {
             let host = uri.authority.host;
             let wire = async {
                 let found = tokio::net::lookup_host((host.as_str(), uri.authority.port)).await?;
                 let addresses: Vec<SocketAddr> = found.collect();
-                let stream = AsyncTcpStream::connect(&runtime, addresses).await?;
+                let mut stream = wire::connect(&addresses).await?;
                 if let AsyncTcpStream::Plain(plain) = &stream {
-                    // Frames are small and each one is waited for.
-                    plain.get_ref().set_nodelay(true)?;
                     switch.connect(plain.get_ref())?;
                 }
-                if !tls {
-                    switch.reach(Stage::Handshake);
-                    return Ok(stream);
+                if tls {
+                    switch.reach(Stage::Tls);
+                    stream = stream.into_tls(&host, OwnedTLSConfig::default().as_ref()).await?;
                 }
-                switch.reach(Stage::Tls);
-                let stream = stream.into_tls(&host, OwnedTLSConfig::default().as_ref()).await?;
                 switch.reach(Stage::Handshake);
-                Ok(stream)
+                Ok(AsyncTcpStream::Plain(Wire::new(stream)))
             };
             // This runs on the connection's own thread, which must end even when nobody waits for it any more.
             match timeout(limit, wire).await {

@@ -99,8 +99,8 @@ fn cut(text: &str, max: usize) -> &str {
 mod tests {
     use super::*;
 
-    fn to(address: Address) -> Option<Route> {
-        route(&Names::new("results"), &address)
+    fn to(address: &Address) -> Option<Route> {
+        route(&Names::new("results"), address)
     }
 
     #[test]
@@ -108,11 +108,11 @@ mod tests {
         let route = |exchange: &str, key: &str, mandatory| {
             Some(Route { exchange: exchange.into(), key: key.into(), mandatory })
         };
-        assert_eq!(to(Address::ReplyQueue("q".to_owned())), route("results", "q", true));
-        assert_eq!(to(Address::DirectReply("amq.x".to_owned())), route("", "amq.x", false));
-        assert_eq!(to(Address::Dead), route("tester.dead", "", true));
-        assert_eq!(to(Address::Unrouted), route("tester.unrouted", "", true));
-        assert_eq!(to(Address::ReplyQueue("q".repeat(256))), None);
+        assert_eq!(to(&Address::ReplyQueue("q".to_owned())), route("results", "q", true));
+        assert_eq!(to(&Address::DirectReply("amq.x".to_owned())), route("", "amq.x", false));
+        assert_eq!(to(&Address::Dead), route("tester.dead", "", true));
+        assert_eq!(to(&Address::Unrouted), route("tester.unrouted", "", true));
+        assert_eq!(to(&Address::ReplyQueue("q".repeat(256))), None);
     }
 
     #[test]
@@ -123,9 +123,9 @@ mod tests {
         let bytes: usize = table
             .inner()
             .iter()
-            .map(|(name, value)| match value {
-                AMQPValue::LongString(text) => name.as_str().len() + text.len() + 6,
-                other => panic!("{other:?}"),
+            .map(|(name, value)| {
+                let AMQPValue::LongString(text) = value else { panic!("{value:?}") };
+                name.as_str().len() + text.len() + 6
             })
             .sum();
         assert!(bytes < 8192 - 1024, "{bytes}");

@@ -50,7 +50,9 @@ impl Publisher for BrokerPublisher {
             tracing::warn!("publish to {:?}: no queue can have a name of more than 255 bytes", message.address);
             return PublishEnd::Unroutable;
         };
-        let link = self.links.clone().wait_for(Option::is_some).await.ok().and_then(|link| link.clone());
+        // Not a doomed one: what was not confirmed on it must not be repeated on it.
+        let usable = |link: &Option<Arc<PublishLink>>| link.as_ref().is_some_and(|link| !link.doomed.is_cancelled());
+        let link = self.links.clone().wait_for(usable).await.ok().and_then(|link| link.clone());
         match link {
             Some(link) => link.publish(route, message).await,
             // The adapter has ended.

@@ -11,8 +11,12 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::config::model::{Log, LogFormat};
 
 /// Libraries that tell at `info` what only their own developers want to know. A directive of the operator's wins.
-const QUIET: &str = "lapin=off,amq_protocol=off,async_rs=off,bollard=warn,hyper=warn,hyper_util=warn,rustls=warn,\
+const QUIET: &str = "bollard=warn,hyper=warn,hyper_util=warn,rustls=warn,\
                      tower_http=warn";
+
+/// Never logged, whatever the operator asks for: the AMQP library writes whole messages at `WARN`, and frames that hold the
+/// password at `TRACE`. The broker adapter tells what happens there itself.
+const SILENT: &str = "lapin=off,amq_protocol=off,amq_protocol_tcp=off,async_rs=off";
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +50,7 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let filter = EnvFilter::builder()
-        .parse(format!("{QUIET},{}", log.filter))
+        .parse(format!("{QUIET},{},{SILENT}", log.filter))
         .map_err(|source| LogError::Filter { filter: log.filter.clone(), source })?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colour);
     Ok(match log.format {

@@ -5,6 +5,7 @@ use tester_worker::domain::settlement::PublishEnd;
 use tester_worker::ports::conditions::Part;
 use tester_worker::ports::messages::{Address, Disposition, Publisher as _, Settled};
 
+use crate::raw_publisher;
 use crate::support::{Bench, message, rabbitmqctl, settle, until};
 
 /// Ends the connections of one role of this test's worker, as an operator or a restart would.
@@ -199,6 +200,25 @@ async fn a_publish_above_the_brokers_maximum_is_not_confirmed_and_breaks_nothing
     assert_eq!(end, PublishEnd::NotConfirmed);
     assert_eq!(running.publisher.publish(&message(Address::Dead, b"small")).await, PublishEnd::Confirmed);
     bench.until_depth(&bench.settings.names.dead(), 1).await;
+    running.stop().await;
+    bench.clean().await;
+}
+
+/// Either message would end the client library's connection, or the whole process, at each worker in turn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn properties_that_nobody_can_read_stop_nobody() {
+    let bench = Bench::new("hostile").await;
+    let mut running = bench.start().await;
+    let jobs = bench.settings.names.jobs();
+    raw_publisher::publish(&jobs, "default", 0x0080, &[2, 0xff, 0xfe], b"not UTF-8").await;
+    raw_publisher::publish(&jobs, "default", 0x2000, &raw_publisher::nested_table(20_000), b"nested").await;
+    for body in [&b"not UTF-8"[..], b"nested"] {
+        let delivered = running.delivery().await;
+        assert_eq!(&delivered.body[..], body);
+        assert_eq!(delivered.properties.message_id.as_deref(), Some("tester-unreadable-properties"));
+        settle(delivered, Disposition::Acknowledge).await;
+    }
+    assert_eq!(running.counter.connected(Role::Consume), 1);
     running.stop().await;
     bench.clean().await;
 }
