@@ -4,9 +4,10 @@ use std::io::{self, IsTerminal as _};
 
 use tracing::Subscriber;
 use tracing::subscriber::SetGlobalDefaultError;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{FilterExt as _, ParseError, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::{EnvFilter, registry};
 
 use crate::config::model::{Log, LogFormat};
 
@@ -16,7 +17,7 @@ const QUIET: &str = "bollard=warn,hyper=warn,hyper_util=warn,rustls=warn,\
 
 /// Never logged, whatever the operator asks for: the AMQP library writes whole messages at `WARN`, and frames that hold the
 /// password at `TRACE`. The broker adapter tells what happens there itself.
-const SILENT: &str = "lapin=off,amq_protocol=off,amq_protocol_tcp=off,async_rs=off";
+const SILENT: [&str; 3] = ["lapin", "amq_protocol", "async_rs"];
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -50,12 +51,16 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let filter = EnvFilter::builder()
-        .parse(format!("{QUIET},{},{SILENT}", log.filter))
+        .parse(format!("{QUIET},{}", log.filter))
         .map_err(|source| LogError::Filter { filter: log.filter.clone(), source })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colour);
+    let secret = filter_fn(|metadata| !SILENT.iter().any(|library| metadata.target().starts_with(library)));
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colour);
     Ok(match log.format {
-        LogFormat::Text => Box::new(builder.finish()),
-        LogFormat::Json => Box::new(builder.json().flatten_event(true).with_span_list(false).finish()),
+        LogFormat::Text => Box::new(registry().with(lines.with_filter(filter.and(secret)))),
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true).with_span_list(false);
+            Box::new(registry().with(lines.with_filter(filter.and(secret))))
+        }
     })
 }
 
@@ -87,6 +92,7 @@ mod tests {
             tracing::info!(job.id = "7", "Job `7` finished");
             tracing::debug!("a detail");
             tracing::info!(target: "lapin::channel", "frame sent");
+            tracing::info!(target: "bollard::docker", "request sent");
         });
         let bytes = sink.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -109,9 +115,16 @@ mod tests {
 
     #[test]
     fn libraries_are_quiet_until_they_are_asked_for() {
-        assert!(!logged(LogFormat::Text, "debug").contains("frame sent"));
-        assert!(logged(LogFormat::Text, "info,lapin=info").contains("frame sent"));
+        assert!(!logged(LogFormat::Text, "debug").contains("request sent"));
+        assert!(logged(LogFormat::Text, "info,bollard=info").contains("request sent"));
         assert!(logged(LogFormat::Text, "debug").contains("a detail"));
+    }
+
+    #[test]
+    fn what_may_hold_a_password_is_never_logged_however_it_is_asked_for() {
+        for filter in ["trace", "info,lapin=trace", "info,lapin::channel=trace"] {
+            assert!(!logged(LogFormat::Text, filter).contains("frame sent"), "{filter}");
+        }
     }
 
     #[test]
