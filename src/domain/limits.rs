@@ -186,6 +186,17 @@ limits! {
     open_files: u64 = 256, OpenFiles;
 }
 
+impl Limits {
+    /// The size of each scratch folder, in bytes.
+    ///
+    /// Files there are memory. A quarter of the memory is the most for each folder, so that a job that fills them meets
+    /// "no space left" before the kernel has to kill.
+    pub const fn scratch_bytes_in_force(&self) -> u64 {
+        let quarter = self.memory_bytes / 4;
+        if self.scratch_bytes < quarter { self.scratch_bytes } else { quarter }
+    }
+}
+
 impl LimitName {
     /// The limit with this name.
     ///

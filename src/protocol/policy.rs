@@ -14,6 +14,8 @@ use crate::domain::reason::RejectReason;
 
 /// Beyond a run's own time: the kill, the report, the publish.
 const RUN_OVERHEAD_SECONDS: u64 = 120;
+/// What a file in a scratch folder takes at least.
+const PAGE_BYTES: u64 = 4096;
 /// Queues whose names begin so are the worker's own.
 const OWN_QUEUES: &str = "tester.";
 
@@ -127,6 +129,7 @@ pub(in crate::protocol) fn check(
     }
     check_entry(claims, &profile.entry)?;
     let granted = grant_limits(claims, profile, key)?;
+    check_space(claims, &granted.limits)?;
     check_deadlines(claims, &granted, lifetimes)?;
     Ok(granted)
 }
@@ -162,6 +165,25 @@ fn grant_limits(claims: &Claims, profile: &ProfileRules, key: &KeyRules) -> Resu
         .map(|(index, case)| grant(&format!("cases[{index}].limits"), limits.overlaid(&case.limits)))
         .collect::<Result<_, _>>()?;
     Ok(Granted { limits, case_limits })
+}
+
+/// Whether the job's own files fit into its scratch folder: found here, it is a refusal and costs no sandbox.
+fn check_space(claims: &Claims, limits: &Limits) -> Result<(), ClaimError> {
+    let over = |text: std::fmt::Arguments<'_>| Err(ClaimError::new(RejectReason::OverPolicy, text));
+    let page = |file: &JobFile| u64::try_from(file.content.len()).unwrap_or(u64::MAX).div_ceil(PAGE_BYTES);
+    let bytes = claims.files.iter().map(page).sum::<u64>().saturating_mul(PAGE_BYTES);
+    let bytes_max = limits.scratch_bytes_in_force();
+    if bytes > bytes_max {
+        return over(format_args!("the files take {bytes} bytes, but the scratch folder has {bytes_max}"));
+    }
+    let folders: BTreeSet<&str> = claims.files.iter().flat_map(|file| file.path.parents()).collect();
+    let entries = u64::try_from(claims.files.len() + folders.len()).unwrap_or(u64::MAX);
+    // The folder itself counts as one.
+    if entries >= limits.scratch_files {
+        let files_max = limits.scratch_files;
+        return over(format_args!("{entries} files and folders do not fit a scratch folder of {files_max}"));
+    }
+    Ok(())
 }
 
 fn check_deadlines(claims: &Claims, granted: &Granted, lifetimes: Lifetimes) -> Result<(), ClaimError> {

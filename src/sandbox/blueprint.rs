@@ -40,17 +40,15 @@ pub(super) enum Fit {
 impl Blueprint {
     /// The blueprint for these limits.
     ///
-    /// Files in scratch folders are memory. Together they are held to three quarters of the job's memory, so that a job
-    /// that fills them meets "no space left" before the kernel has to kill.
+    /// Shared memory is memory too, and held to a quarter of it like each scratch folder.
     pub(super) fn new(limits: &Limits) -> Self {
-        let quarter = limits.memory_bytes / 4;
         Self {
             memory_bytes: limits.memory_bytes,
             processes: limits.processes,
             cpus: limits.cpus,
-            scratch_bytes: limits.scratch_bytes.min(quarter),
+            scratch_bytes: limits.scratch_bytes_in_force(),
             scratch_files: limits.scratch_files,
-            shm_bytes: SHM_BYTES.min(quarter),
+            shm_bytes: SHM_BYTES.min(limits.memory_bytes / 4),
         }
     }
 

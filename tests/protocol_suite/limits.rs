@@ -69,3 +69,27 @@ fn a_job_may_not_live_or_run_longer_than_allowed() {
     sender.settings.lifetimes.consumer_timeout_seconds = 129;
     assert_eq!(reject_reason(&sender, &claims()), RejectReason::DeadlineTooLong);
 }
+
+#[test]
+fn files_that_do_not_fit_the_scratch_folder_are_over_policy_before_any_sandbox_is_touched() {
+    let file = |path: &str, bytes: usize| json!({ "path": path, "content": { "text": "x".repeat(bytes) } });
+    let with = |limits: Value, files: Value| {
+        edit(|job| {
+            job["entry"] = json!("main.py");
+            job["limits"] = limits;
+            job["files"] = files;
+        })
+    };
+    // A file of one byte takes a page.
+    let two = || json!([file("main.py", 1), file("b.py", 1)]);
+    rejects(&with(json!({ "scratch_bytes": 8191 }), two()), RejectReason::OverPolicy);
+    // A quarter of the memory is the most.
+    rejects(&with(json!({ "memory_bytes": 32767 }), two()), RejectReason::OverPolicy);
+    // Two files, the folder of one of them, and the scratch folder itself.
+    let nested = || json!([file("main.py", 1), file("a/b.py", 1)]);
+    rejects(&with(json!({ "scratch_files": 3 }), nested()), RejectReason::OverPolicy);
+    let sender = token_sender();
+    for good in [with(json!({ "scratch_bytes": 8192 }), two()), with(json!({ "scratch_files": 4 }), nested())] {
+        assert!(sender.admit(&sign_json(&sender.key, &good), PropertiesView::default(), NOW).is_ok());
+    }
+}
