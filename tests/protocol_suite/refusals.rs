@@ -25,7 +25,7 @@ fn a_good_job_becomes_exactly_what_it_says() {
         job["stdin"] = json!({ "text": "a\u{0}b" });
         job["args"] = json!(["-x", ""]);
         job["env"] = json!({ "K": "V=W" });
-        job["limits"] = json!({ "wall_seconds": 5, "memory_bytes": 1024 });
+        job["limits"] = json!({ "wall_seconds": 5, "memory_bytes": 65_536 });
         job["cases"] = json!([]);
         job["stop_on_failure"] = json!(true);
         job["artifacts"] = json!([]);
@@ -45,7 +45,7 @@ fn a_good_job_becomes_exactly_what_it_says() {
     assert_eq!(job.stdin.as_bytes(), b"a\0b");
     assert_eq!(job.args, ["-x", ""]);
     assert_eq!(job.env["K"], "V=W");
-    assert_eq!(job.limits, Limits { wall_seconds: 5.0, memory_bytes: 1024, ..Limits::default() });
+    assert_eq!(job.limits, Limits { wall_seconds: 5.0, memory_bytes: 65_536, ..Limits::default() });
     assert!(job.stop_on_failure && !job.stream);
     assert_eq!(job.digest.to_string(), support::sha256(&body));
 }
