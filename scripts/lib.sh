@@ -61,7 +61,7 @@ quietly() {
   "$@" >"$log" 2>&1 </dev/null &
   child=$!
   until wait_until 30 gone "$child"; do
-    say "  … $((SECONDS - began)) s: $(tr -d '\033' <"$log" | grep -v '^ *$' | tail -n 1 | cut -c 1-90)"
+    say "  … $((SECONDS - began)) s: $(sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c 1-90 || true)"
   done
   wait "$child" || status=$?
   child=
