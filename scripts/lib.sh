@@ -146,7 +146,7 @@ pull_answered() { grep -q 'Pulling from' "$1" || gone "$2"; }
 # build TAG DOCKERFILE WHAT [CONTEXT]: builds an image; Docker's cache makes an unchanged one instant.
 build() {
   quietly "Building the image $1 ($3)" \
-    docker build -t "$1" -f "$repo/$2" --build-arg "DEBIAN_IMAGE=$DEBIAN_IMAGE" "$repo/${4:-.}"
+    docker build --force-rm -t "$1" -f "$repo/$2" --build-arg "DEBIAN_IMAGE=$DEBIAN_IMAGE" "$repo/${4:-.}"
 }
 
 # free_port FIRST: the first port from FIRST on that nothing on this machine listens on.
