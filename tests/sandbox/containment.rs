@@ -264,8 +264,10 @@ fn calls_that_lead_into_the_kernel_are_refused_and_the_program_lives_on() {
         ("syslog", libc::SYS_syslog, "3, ctypes.create_string_buffer(64), 64"),
         ("personality", libc::SYS_personality, "0x40000"),
     ];
-    let code: String =
-        calls.iter().map(|(name, number, arguments)| format!("found['{name}'] = call({number}, {arguments})\n")).collect();
+    let code: String = calls
+        .iter()
+        .map(|(name, number, arguments)| format!("found['{name}'] = call({number}, {arguments})\n"))
+        .collect();
     let found = found(&code);
     for (name, _, _) in calls {
         assert!(["ENOSYS", "EPERM"].contains(&found[name].as_str().unwrap()), "{name}: {}", found[name]);

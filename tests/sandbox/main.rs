@@ -3,6 +3,8 @@
 //! `TESTER_WORKER_TEST_SANDBOX_IMAGE` names the image to run in; without it, it is `tester-sandbox`.
 
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod containment;
 #[cfg(test)]
 mod docker;
