@@ -3,13 +3,21 @@
 //! `TESTER_WORKER_TEST_SANDBOX_IMAGE` names the image to run in; without it, it is `tester-sandbox`.
 
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod containment;
 #[cfg(test)]
 mod docker;
 #[cfg(test)]
 mod image;
 #[cfg(test)]
+mod input;
+#[cfg(test)]
+mod integrity;
+#[cfg(test)]
 mod job;
+#[cfg(test)]
+mod leftovers;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
