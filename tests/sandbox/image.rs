@@ -9,14 +9,13 @@ use crate::docker::{Image, docker, host_processes};
 use crate::job::Job;
 
 /// Everything by which an image could have a say.
-const STUBBORN: [&str; 7] = [
+const STUBBORN: [&str; 6] = [
     "ENV FROM_IMAGE=yes",
     "USER 1234:1234",
     "WORKDIR /nowhere",
     r#"VOLUME ["/data", "/var/lib/more"]"#,
     r#"ENTRYPOINT ["/bin/false"]"#,
     "HEALTHCHECK --interval=1s CMD touch /tmp/healthcheck-ran",
-    "STOPSIGNAL SIGCONT",
 ];
 
 #[test]

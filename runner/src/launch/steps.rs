@@ -23,6 +23,7 @@ pub(super) const IN_ORDER: &[(&str, Step)] = &[
     // A session of its own: no signal reaches it by a shared process group, no terminal can become its own.
     ("session", start_session),
     ("priority", lower_priority),
+    ("signals", unblock_signals),
     ("limits", set_limits),
     ("folder", enter_box),
     ("umask", set_umask),
@@ -52,6 +53,12 @@ fn start_session(_: &Spec) -> io::Result<()> {
 /// PID 1 must get the CPU when a deadline passes, also under a spent quota.
 fn lower_priority(_: &Spec) -> io::Result<()> {
     Ok(rustix::process::setpriority_process(None, 19)?)
+}
+
+/// PID 1 blocks what it reads from a descriptor, and a mask outlives an execution. A program that could not be
+/// terminated or interrupted would not end when it is told to by itself.
+fn unblock_signals(_: &Spec) -> io::Result<()> {
+    Ok(nix::sys::signal::SigSet::empty().thread_set_mask()?)
 }
 
 /// `RLIMIT_NPROC` stays alone: it counts a uid over the whole host, so a neighbour could spend it.
@@ -144,8 +151,8 @@ pub(super) fn deny_system_calls() -> io::Result<()> {
 
 /// Becomes the program; returns only with the reason why not.
 ///
-/// The standard library's `exec` also empties the signal mask and sets `SIGPIPE`, which it ignores by itself, back to its
-/// default. Every other disposition is the default already: handlers do not survive an execution, and PID 1 ignores none.
+/// The standard library's `exec` also sets `SIGPIPE`, which it ignores by itself, back to its default. Every other
+/// disposition is the default already: handlers do not survive an execution, and PID 1 ignores none.
 pub(super) fn execute(spec: &Spec) -> io::Error {
     let Some((program, arguments)) = spec.argv.split_first() else {
         return io::Error::from_raw_os_error(super::ERRNO_INVALID);

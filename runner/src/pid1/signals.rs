@@ -27,7 +27,7 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Blocks them; the launcher gets an empty mask by way of the standard library's spawn.
+    /// Blocks them. A child inherits that; the launcher empties its mask before it becomes the program.
     pub(crate) fn new() -> io::Result<Self> {
         let mut mask = SigSet::empty();
         mask.add(Signal::SIGCHLD);
