@@ -51,7 +51,11 @@ class Reporter:
     def __init__(self, pipe):
         self.pipe = pipe
         self.running = {}
+        self.awaited = set()
         self.tests = 0
+
+    def pytest_collection_finish(self, session):
+        self.awaited.update(item.nodeid for item in session.items)
 
     def pytest_runtest_logreport(self, report):
         test = self.running.setdefault(report.nodeid, {"outcome": None, "duration": 0.0, "message": ""})
@@ -63,6 +67,7 @@ class Reporter:
                 test["outcome"], test["message"] = outcome, message
         if report.when == "teardown":
             del self.running[report.nodeid]
+            self.awaited.discard(report.nodeid)
             self.send(report.nodeid, test["outcome"] or "passed", test["duration"], test["message"])
 
     def pytest_collectreport(self, report):
@@ -121,7 +126,9 @@ def main():
     pipe = Pipe()
     reporter = Reporter(pipe)
     code = int(pytest.main(["-p", "no:cacheprovider", *sys.argv[1:]], plugins=[reporter]))
-    pipe.send({"end": {"exit": code, "tests": reporter.tests}})
+    # A suite that is ended with 0 before its last test (`pytest.exit(returncode=0)`) has no complete report.
+    if code != 0 or not reporter.awaited:
+        pipe.send({"end": {"exit": code, "tests": reporter.tests}})
     return code
 
 

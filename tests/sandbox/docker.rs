@@ -118,6 +118,18 @@ impl Image {
         docker(&["build", "-q", "-t", &image.name, folder.path().to_str().unwrap()]);
         image
     }
+
+    /// The sandbox image with other settings, as a Dockerfile would have them.
+    #[track_caller]
+    pub(crate) fn changed(changes: &[&str]) -> Self {
+        let image = Self { name: crate::job::unique_worker_id() };
+        docker(&["create", "--name", &image.name, &crate::job::sandbox_image(), "true"]);
+        let changes = changes.iter().flat_map(|change| ["--change", change]);
+        let commit: Vec<&str> = ["commit"].into_iter().chain(changes).chain([image.name.as_str(); 2]).collect();
+        docker(&commit);
+        docker(&["rm", &image.name]);
+        image
+    }
 }
 
 impl Drop for Image {

@@ -5,13 +5,21 @@
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod containment;
 #[cfg(test)]
 mod docker;
 #[cfg(test)]
 mod image;
 #[cfg(test)]
+mod input;
+#[cfg(test)]
+mod integrity;
+#[cfg(test)]
 mod job;
+#[cfg(test)]
+mod leftovers;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
