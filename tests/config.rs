@@ -57,13 +57,29 @@ fn the_defaults_are_usable_and_are_those_of_the_contract() {
 #[test]
 fn a_file_changes_only_what_it_names() {
     let file = "[worker]\nslots = 4\n[profiles.python]\nwarm = 3\n\
-                [profiles.cpp]\nimage = \"gcc\"\nargv = [\"./a.out\"]\ncompile = [\"g++\", \"main.cpp\"]\n";
+                [profiles.cpp]\nimage = \"gcc\"\nargv = [\"./a.out\"]\n";
     let loaded = load(file, &[]).unwrap();
     let profiles = &loaded.config.profiles;
     assert_eq!(profiles.keys().collect::<Vec<_>>(), ["cpp", "pytest", "python"]);
     assert_eq!((profiles["python"].warm, profiles["python"].image.as_str()), (3, "tester-sandbox"));
     assert_eq!((profiles["cpp"].warm, profiles["cpp"].uses_per_sandbox), (1, 1));
     assert_eq!((loaded.config.worker.slots, loaded.config.worker.audience.as_str()), (4, "tester"));
+}
+
+#[test]
+fn what_this_version_does_not_do_is_refused_and_not_ignored() {
+    for line in ["compile = [\"g++\", \"main.cpp\"]", "preload = [\"pytest\"]", "uses_per_sandbox = 2"] {
+        let key = line.split(' ').next().unwrap();
+        refused(&format!("[profiles.python]\n{line}\n"), &[key, "not supported by this version"]);
+    }
+}
+
+#[test]
+fn a_built_in_profile_can_be_turned_off_but_not_all_of_them() {
+    let loaded = load("[profiles.pytest]\nenabled = false\n", &[]).unwrap();
+    assert_eq!(loaded.config.profiles.keys().collect::<Vec<_>>(), ["python"]);
+    let none = "[profiles.pytest]\nenabled = false\n[profiles.python]\nenabled = false\n";
+    refused(none, &["there is no profile"]);
 }
 
 #[test]

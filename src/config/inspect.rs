@@ -53,7 +53,8 @@ impl Findings {
                 | Shape::Text
                 | Shape::Choice(_)
                 | Shape::Whole(_)
-                | Shape::Number,
+                | Shape::Number
+                | Shape::Truth,
                 _,
             ) => self.leaf(shape, path, value),
         }
@@ -97,6 +98,7 @@ impl Findings {
             (Shape::Whole(most), ValueKind::I64(number)) => {
                 u64::try_from(*number).ok().filter(|number| number <= most).map(Json::from)
             }
+            (Shape::Truth, ValueKind::Boolean(truth)) => Some(Json::from(*truth)),
             (Shape::Number, ValueKind::I64(number)) => Some(Json::from(*number)),
             (Shape::Number, ValueKind::Float(number)) => serde_json::Number::from_f64(*number).map(Json::Number),
             _ => None,

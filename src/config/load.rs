@@ -134,7 +134,10 @@ pub fn load_from(path: Option<&Path>, environment: &Environment) -> Result<Loade
         Err(_) => {}
     }
     match (ConfigError::of(problems), parsed) {
-        (Ok(()), Ok(config)) => Ok(Loaded { config, token, sources: findings.sources, file, hints, effective }),
+        (Ok(()), Ok(mut config)) => {
+            config.profiles.retain(|_, profile| profile.enabled);
+            Ok(Loaded { config, token, sources: findings.sources, file, hints, effective })
+        }
         (Err(error), _) => Err(error),
         (Ok(()), Err(error)) => Err(ConfigError::one(Problem::new(error.path().to_string(), error.to_string()))),
     }

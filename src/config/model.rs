@@ -163,6 +163,9 @@ pub struct Pool {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
+    /// Whether jobs may name it. Disabled ones are gone once the configuration is loaded.
+    #[serde(default = "yes")]
+    pub enabled: bool,
     /// The sandbox image.
     pub image: String,
     /// The file that `{entry}` stands for when the job names none; empty: the profile needs no entry.
@@ -194,6 +197,10 @@ pub struct Profile {
     /// The kind of test report that the program writes.
     #[serde(default)]
     pub report: Report,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 const fn one() -> usize {

@@ -32,6 +32,8 @@ pub(in crate::config) enum Shape {
     Whole(u64),
     /// Any number.
     Number,
+    /// `true` or `false`.
+    Truth,
 }
 
 impl Shape {
@@ -50,6 +52,7 @@ impl Shape {
             Self::Whole(u64::MAX) => "a whole number, 0 or more".to_owned(),
             Self::Whole(most) => format!("a whole number from 0 to {most}"),
             Self::Number => "a number".to_owned(),
+            Self::Truth => "true or false".to_owned(),
         }
     }
 
@@ -74,6 +77,7 @@ impl Shape {
         match texts(schema.get("type")).first().map(String::as_str) {
             Some("integer") => Self::Whole(most(schema)),
             Some("number") => Self::Number,
+            Some("boolean") => Self::Truth,
             _ => Self::Text,
         }
     }
@@ -135,7 +139,9 @@ mod tests {
         path.iter().fold(shape, |shape, key| match shape {
             Shape::Table { fields, .. } => &fields[*key],
             Shape::Map(inner) | Shape::List(inner) => inner,
-            Shape::Text | Shape::Choice(_) | Shape::Whole(_) | Shape::Number => panic!("{key} in {shape:?}"),
+            Shape::Text | Shape::Choice(_) | Shape::Whole(_) | Shape::Number | Shape::Truth => {
+                panic!("{key} in {shape:?}")
+            }
         })
     }
 
@@ -149,6 +155,7 @@ mod tests {
         assert_eq!(at(&shape, &["log", "format"]), &Shape::Choice(vec!["text".to_owned(), "json".to_owned()]));
         assert_eq!(at(&shape, &["profiles", "x", "env"]), &Shape::Map(Box::new(Shape::Text)));
         assert_eq!(at(&shape, &["profiles", "x", "limits", "cpus"]), &Shape::Number);
+        assert_eq!(at(&shape, &["profiles", "x", "enabled"]), &Shape::Truth);
         assert_eq!(at(&shape, &["keys", "policies", "x", "profiles"]), &Shape::List(Box::new(Shape::Text)));
         assert_eq!(at(&shape, &["profiles", "x", "limits", "processes"]), &Shape::Whole(u64::MAX));
     }

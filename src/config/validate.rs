@@ -32,7 +32,7 @@ pub(in crate::config) fn check(config: &Config) -> Vec<Problem> {
     protocol(&config.protocol, &mut problems);
     docker(&config.docker, &mut problems);
     at_least_one("pool.create_parallel_max", config.pool.create_parallel_max, &mut problems);
-    if config.profiles.is_empty() {
+    if !config.profiles.values().any(|profile| profile.enabled) {
         problems.push(Problem::new("profiles", "there is no profile: no job could run"));
     }
     for (name, profile) in &config.profiles {

@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
                     path.push(key);
                     shape = inner;
                 }
-                Shape::List(_) | Shape::Text | Shape::Choice(_) | Shape::Whole(_) | Shape::Number => {
+                Shape::List(_) | Shape::Text | Shape::Choice(_) | Shape::Whole(_) | Shape::Number | Shape::Truth => {
                     return match parts.next() {
                         None => Ok((path, shape)),
                         Some(_) => Err(Problem::new(name, format!("`{}` has no keys below it", path.join(".")))),
@@ -147,6 +147,7 @@ fn read_text(name: &str, shape: &Shape, text: &str) -> Result<Value, Problem> {
     let wrong = || Problem::new(name, format!("must be {}", shape.describe()));
     let kind = match shape {
         Shape::Whole(_) => ValueKind::I64(text.trim().parse().map_err(|_not_a_number| wrong())?),
+        Shape::Truth => ValueKind::Boolean(text.trim().parse().map_err(|_neither| wrong())?),
         Shape::Number => ValueKind::Float(text.trim().parse().map_err(|_not_a_number| wrong())?),
         Shape::List(_) if text.trim_start().starts_with('[') => return toml_list(name, text),
         Shape::List(inner) if **inner == Shape::Text => {

@@ -45,6 +45,12 @@ impl Health {
         self.reachable.subscribe()
     }
 
+    /// Whether the profile's pool is as it should be.
+    pub(super) fn is_warm(&self, profile: &str) -> bool {
+        let profiles = self.profiles.lock().unwrap_or_else(PoisonError::into_inner);
+        profiles.get(profile) == Some(&ProfileState::Warm)
+    }
+
     /// A sandbox was made; `warm` when the pool has as many as it should.
     pub(super) fn filled(&self, profile: &str, warm: bool) {
         self.change(profile, |state| {

@@ -171,6 +171,9 @@ impl ProfilePool {
         loop {
             self.sweep_dead();
             if retry.is_none_or(|(at, _)| at <= Instant::now()) {
+                if self.warm == 0 && !self.shared.health.is_warm(&self.profile) {
+                    retry = self.look(retry).await;
+                }
                 for _ in 0..self.missing(creations.len()) {
                     let pool = Arc::clone(&self);
                     creations.spawn(async move { pool.make(pool.blueprint).await });
@@ -199,6 +202,25 @@ impl ProfilePool {
         self.sandboxes.close();
     }
 
+    /// Looks for Docker and the image, for a pool that makes nothing before a job comes: readiness must go by something,
+    /// and after a failure nothing else would notice that all is well again.
+    async fn look(&self, retry: Option<(Instant, Duration)>) -> Option<(Instant, Duration)> {
+        match self.image_facts().await {
+            Ok(_facts) => {
+                self.shared.health.filled(&self.profile, true);
+                None
+            }
+            Err(error) => Some(self.failed(error, retry)),
+        }
+    }
+
+    fn failed(&self, error: DockerError, retry: Option<(Instant, Duration)>) -> (Instant, Duration) {
+        tracing::warn!("no sandbox for the profile `{}`: {error}", self.profile);
+        self.shared.health.failed(&self.profile, &error);
+        self.failure.send_replace(Some(Arc::new(error)));
+        next_attempt(retry)
+    }
+
     /// Takes the outcome of a creation; returns when the next attempt may be made.
     fn take(
         &self,
@@ -214,16 +236,11 @@ impl ProfilePool {
                 self.shared.health.filled(&self.profile, self.sandboxes.status().available >= self.warm);
                 return None;
             }
-            Ok(Err(error)) => {
-                tracing::warn!("no sandbox for the profile `{}`: {error}", self.profile);
-                self.shared.health.failed(&self.profile, &error);
-                self.failure.send_replace(Some(Arc::new(error)));
-            }
+            Ok(Err(error)) => return Some(self.failed(error, retry)),
             Err(error) if error.is_cancelled() => return retry,
             Err(error) => tracing::error!("making a sandbox panicked: {error}"),
         }
-        let pause = retry.map_or(RETRY_PAUSES.0, |(_, pause)| (pause * 2).min(RETRY_PAUSES.1));
-        Some((Instant::now() + pause, pause))
+        Some(next_attempt(retry))
     }
 
     /// How many sandboxes must be made now.
@@ -323,6 +340,12 @@ impl ProfilePool {
     fn doom(&self, name: String, place: Option<Object<Sandbox>>) {
         self.shared.reaper.post(Doomed { name, place, gone: None });
     }
+}
+
+/// When the next attempt may be made, and the pause before it.
+fn next_attempt(retry: Option<(Instant, Duration)>) -> (Instant, Duration) {
+    let pause = retry.map_or(RETRY_PAUSES.0, |(_, pause)| (pause * 2).min(RETRY_PAUSES.1));
+    (Instant::now() + pause, pause)
 }
 
 fn closed() -> Arc<DockerError> {

@@ -30,14 +30,12 @@ pub(super) fn check(name: &str, profile: &Profile, problems: &mut Vec<Problem>) 
     if profile.argv.first().is_none_or(String::is_empty) {
         report("argv", "names no program".to_owned(), Some("for example argv = [\"python3\", \"{entry}\"]"));
     }
-    for (field, command) in [("argv", &profile.argv), ("compile", &profile.compile)] {
-        if command.iter().any(|word| word.contains('\0')) {
-            report(field, "holds a NUL byte, which no program can be given".to_owned(), None);
-        }
-        if profile.entry.is_empty() && command.iter().any(|word| word.contains(ENTRY)) {
-            let hint = Some("set the profile's entry to the file that a job has by default, main.py for example");
-            report(field, format!("holds {ENTRY}, but the profile has no entry"), hint);
-        }
+    if profile.argv.iter().any(|word| word.contains('\0')) {
+        report("argv", "holds a NUL byte, which no program can be given".to_owned(), None);
+    }
+    if profile.entry.is_empty() && profile.argv.iter().any(|word| word.contains(ENTRY)) {
+        let hint = Some("set the profile's entry to the file that a job has by default, main.py for example");
+        report("argv", format!("holds {ENTRY}, but the profile has no entry"), hint);
     }
     if let Err(error) = entry_path(&profile.entry) {
         report("entry", error, None);
@@ -45,6 +43,9 @@ pub(super) fn check(name: &str, profile: &Profile, problems: &mut Vec<Problem>) 
     if profile.uses_per_sandbox != 1 {
         let message = format!("is {}, which is not supported by this version", profile.uses_per_sandbox);
         report("uses_per_sandbox", message, Some("leave it at 1: every job gets a sandbox of its own"));
+    }
+    if !profile.compile.is_empty() {
+        report("compile", "is not supported by this version".to_owned(), Some("leave it empty"));
     }
     if !profile.preload.is_empty() {
         report("preload", "is not supported by this version".to_owned(), Some("leave it empty"));
