@@ -15,7 +15,7 @@ def output(result):
         lines = kept["text"].strip().splitlines()
     else:
         lines = [repr(base64.b64decode(kept.get("base64", "")))[1:].strip("'")]
-    text = lines[-1] if lines else ""
+    text = lines[-1].strip("= ") if lines else ""
     return text if len(text) <= 44 else text[:43] + "…"
 
 

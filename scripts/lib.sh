@@ -61,7 +61,7 @@ quietly() {
   "$@" >"$log" 2>&1 </dev/null &
   child=$!
   until wait_until 30 gone "$child"; do
-    say "  … $((SECONDS - began)) s: $(tr -d '\033' <"$log" | grep -v '^ *$' | tail -n 1 | cut -c 1-90)"
+    say "  … $((SECONDS - began)) s: $(sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c 1-90 || true)"
   done
   wait "$child" || status=$?
   child=
@@ -146,7 +146,7 @@ pull_answered() { grep -q 'Pulling from' "$1" || gone "$2"; }
 # build TAG DOCKERFILE WHAT [CONTEXT]: builds an image; Docker's cache makes an unchanged one instant.
 build() {
   quietly "Building the image $1 ($3)" \
-    docker build -t "$1" -f "$repo/$2" --build-arg "DEBIAN_IMAGE=$DEBIAN_IMAGE" "$repo/${4:-.}"
+    docker build --force-rm -t "$1" -f "$repo/$2" --build-arg "DEBIAN_IMAGE=$DEBIAN_IMAGE" "$repo/${4:-.}"
 }
 
 # free_port FIRST: the first port from FIRST on that nothing on this machine listens on.

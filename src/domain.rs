@@ -2,6 +2,7 @@
 //!
 //! Pure: no I/O, no clock, no dependency on any other module of this crate. Everything here can be tested with values.
 
+pub mod checker;
 pub mod content;
 pub mod evidence;
 pub mod job;

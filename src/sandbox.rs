@@ -26,6 +26,7 @@ mod pool;
 mod reaper;
 mod report;
 mod runner_volume;
+mod running;
 mod session;
 mod tarball;
 

@@ -21,6 +21,20 @@ pub struct Output {
     pub truncated: bool,
 }
 
+impl Output {
+    /// Shortens what was kept so that it fits into a budget of which `used` bytes are gone; returns what is gone then.
+    pub fn keep_within(&mut self, budget: usize, used: usize) -> usize {
+        let room = budget.saturating_sub(used);
+        if self.content.len() > room {
+            let mut bytes = std::mem::take(&mut self.content).into_bytes();
+            bytes.truncate(room);
+            self.content = Content::new(bytes);
+            self.truncated = true;
+        }
+        used.saturating_add(self.content.len())
+    }
+}
+
 /// One run: of the compiler, of a case, or of the job's program.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunRecord {
@@ -192,4 +206,21 @@ pub struct Outcome {
     pub worker: String,
     /// Which delivery of the job this is, counted from 1.
     pub attempt: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_a_budget_is_cut_and_says_so() {
+        let output = |text: &str| Output { content: Content::from(text), bytes_total: 3, truncated: false };
+        let (mut first, mut second, mut third) = (output("abc"), output("def"), output("ghi"));
+        let used =
+            [&mut first, &mut second, &mut third].into_iter().fold(0, |used, output| output.keep_within(5, used));
+        assert_eq!(used, 5);
+        assert_eq!(first, output("abc"));
+        assert_eq!((second.content.as_bytes(), second.truncated, second.bytes_total), (b"de".as_slice(), true, 3));
+        assert_eq!((third.content.as_bytes(), third.truncated), (b"".as_slice(), true));
+    }
 }

@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bollard::models::ContainerUpdateBody;
 use bollard::query_parameters::InspectContainerOptions;
 use tokio::sync::{Semaphore, watch};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -15,18 +14,14 @@ use super::blueprint::{Blueprint, Fit};
 use super::engine::{DockerError, Engine};
 use super::hardening;
 use super::health::Health;
-use super::judge::{self, Context};
 use super::launch::Maker;
 use super::lease::Lease;
 use super::leftovers;
-use super::plan;
 use super::pool::{PoolCount, ProfilePool, Shared};
 use super::reaper::Reaper;
-use super::report;
-use super::session::{self, End, Session};
+use super::running::{Running, unavailable};
 use crate::config::model::{Config, Profile};
 use crate::domain::job::Job;
-use crate::domain::outcome::Isolation;
 use crate::ports::conditions::Conditions;
 use crate::ports::execution::{Execution, ExecutionFault, Executor};
 use crate::protocol::verified::Verified;
@@ -128,7 +123,7 @@ impl Sandboxes {
         }
     }
 
-    async fn lease(&self, pool: &Arc<ProfilePool>, wanted: Blueprint) -> Result<Lease, ExecutionFault> {
+    pub(super) async fn lease(&self, pool: &Arc<ProfilePool>, wanted: Blueprint) -> Result<Lease, ExecutionFault> {
         let reaper = self.shared.reaper.clone();
         let fit = pool.blueprint.fit(&wanted);
         if fit == Fit::Fresh {
@@ -146,7 +141,7 @@ impl Sandboxes {
     }
 
     /// Changes the cgroup of a sandbox in which nothing of a job has run yet.
-    async fn update(&self, name: &str, wanted: &Blueprint) -> Result<(), DockerError> {
+    pub(super) async fn update(&self, name: &str, wanted: &Blueprint) -> Result<(), DockerError> {
         let body = ContainerUpdateBody {
             // Memory with swap, in one call: either alone could pass the other and be refused.
             memory: Some(hardening::container_memory_bytes(wanted)),
@@ -159,8 +154,13 @@ impl Sandboxes {
         engine.call(DockerOperation::Update, |docker| async move { docker.update_container(name, body).await }).await
     }
 
+    /// Counts how long a job waited for its sandbox.
+    pub(super) fn lease_waited(&self, profile: &str, waited: Duration) {
+        self.shared.metrics.lease_waited(profile, waited);
+    }
+
     /// Whether Docker says that the kernel killed something in the container for memory.
-    async fn container_oom(&self, name: &str) -> Result<bool, DockerError> {
+    pub(super) async fn container_oom(&self, name: &str) -> Result<bool, DockerError> {
         let engine = &self.shared.maker.engine;
         let inspected = engine
             .call(DockerOperation::Inspect, |docker| async move {
@@ -169,59 +169,6 @@ impl Sandboxes {
             .await?;
         Ok(inspected.state.and_then(|state| state.oom_killed).unwrap_or(false))
     }
-
-    async fn conclude(
-        &self,
-        job: &Job,
-        profile: &Profile,
-        lease: Lease,
-        run: Run,
-    ) -> Result<Execution, ExecutionFault> {
-        let Run { session, name, image_digest, leased, leased_at } = run;
-        // Docker is asked only about a sandbox that did not speak for itself. If it cannot say, nobody is blamed.
-        let container_oom = match session.end {
-            End::Lost | End::Overdue { .. } => self.container_oom(&name).await.map_err(|error| unavailable(&error))?,
-            End::Reported(_) | End::Fault(_) | End::Cancelled => false,
-        };
-        let clean = matches!(&session.end, End::Reported(ended) if ended.clean);
-        if clean {
-            drop(lease);
-        } else {
-            // Something of the job may still run: it is gone before anybody is told of a result.
-            lease
-                .destroy()
-                .await
-                .map_err(|error| ExecutionFault::Unavailable { reason: error.to_string(), docker_away: true })?;
-        }
-        check_launch(&session, profile)?;
-        let tests = tests(&session, profile);
-        let context =
-            Context { report: tests.as_ref().map(report::state), container_oom, memory_bytes: job.limits.memory_bytes };
-        let run = judge::record(&session, context).ok_or_else(|| fault(&session))?;
-        let started_at = session.started_at.unwrap_or(session.ended_at);
-        Ok(Execution {
-            run,
-            compile: None,
-            cases: Vec::new(),
-            tests,
-            artifacts: Vec::new(),
-            artifacts_refused: Vec::new(),
-            image_digest,
-            isolation: Isolation::Fresh,
-            leased,
-            started: started_at.duration_since(leased_at),
-            ran: session.ended_at.duration_since(started_at),
-        })
-    }
-}
-
-/// A session with what is needed to tell of it.
-struct Run {
-    session: Session,
-    name: String,
-    image_digest: String,
-    leased: Duration,
-    leased_at: Instant,
 }
 
 impl Executor for Sandboxes {
@@ -231,79 +178,8 @@ impl Executor for Sandboxes {
             .pools
             .get(&job.profile)
             .ok_or_else(|| ExecutionFault::Unrunnable { reason: format!("there is no profile `{}`", job.profile) })?;
-        let asked_at = Instant::now();
-        let mut lease = self.lease(pool, Blueprint::new(&job.limits)).await?;
-        let leased_at = Instant::now();
-        self.shared.metrics.lease_waited(&job.profile, leased_at.duration_since(asked_at));
-        let sandbox = lease.sandbox().ok_or_else(|| sandbox_fault("the lease is empty", false))?;
-        let uid = plan::random_uid().map_err(|error| sandbox_fault(&error.to_string(), false))?;
-        let plan = plan::plan(job, profile, &sandbox.image.env, uid)
-            .map_err(|error| ExecutionFault::Unrunnable { reason: format!("its files cannot be packed: {error}") })?;
-        let session = session::run(&mut sandbox.link, &plan, &cancel, &sandbox.pool_changed).await;
-        let run = Run {
-            session,
-            name: sandbox.name.clone(),
-            image_digest: sandbox.image.digest.clone(),
-            leased: leased_at.duration_since(asked_at),
-            leased_at,
-        };
-        self.conclude(job, profile, lease, run).await
+        Running::new(self, job, (profile, pool), &cancel).execute().await
     }
-}
-
-fn tests(session: &Session, profile: &Profile) -> Option<crate::ports::execution::TestReport> {
-    use crate::config::model::Report;
-    match (profile.report, &session.end) {
-        (Report::None, _) => None,
-        (Report::Pytest, End::Reported(ended)) => {
-            let exit_code = match ended.exit {
-                Some(tester_runner::message::Exit::Code(code)) => Some(code),
-                Some(tester_runner::message::Exit::Signal(_)) | None => None,
-            };
-            Some(report::parse(&session.report, ended.report_truncated, exit_code))
-        }
-        (Report::Pytest, _) => Some(report::parse(&session.report, false, None)),
-    }
-}
-
-/// A program that cannot be executed is the job's doing only if it comes from the job, or if the job's own arguments
-/// are too long for the kernel.
-fn check_launch(session: &Session, profile: &Profile) -> Result<(), ExecutionFault> {
-    /// "Argument list too long", on every Linux.
-    const E2BIG: i32 = 7;
-    let End::Reported(ended) = &session.end else { return Ok(()) };
-    let Some(error) = &ended.launch_error else { return Ok(()) };
-    let by_job = error.step == "exec" && (plan::program_is_the_jobs(profile) || error.errno == E2BIG);
-    if by_job {
-        return Ok(());
-    }
-    let program = profile.argv.first().map_or("", String::as_str);
-    let reason = if error.step == "exec" {
-        format!("the image `{}` cannot execute `{program}`: {}", profile.image, error.message)
-    } else {
-        format!("the step `{}` of starting a program failed: {}", error.step, error.message)
-    };
-    Err(ExecutionFault::Unrunnable { reason })
-}
-
-fn fault(session: &Session) -> ExecutionFault {
-    match &session.end {
-        End::Fault(fault) if fault.from_job => {
-            ExecutionFault::Unrunnable { reason: format!("{}: {}", fault.step, fault.message) }
-        }
-        End::Fault(fault) => sandbox_fault(&format!("the runner reports: {}: {}", fault.step, fault.message), true),
-        End::Lost => sandbox_fault("the runner was gone before it could report", true),
-        End::Overdue { .. } => sandbox_fault("the program could not be started in time", false),
-        End::Reported(_) | End::Cancelled => sandbox_fault("no verdict could be reached", false),
-    }
-}
-
-fn sandbox_fault(reason: &str, job_suspect: bool) -> ExecutionFault {
-    ExecutionFault::Sandbox { reason: reason.to_owned(), job_suspect }
-}
-
-fn unavailable(error: &DockerError) -> ExecutionFault {
-    ExecutionFault::Unavailable { reason: error.to_string(), docker_away: error.is_outage() }
 }
 
 async fn sweep_leftovers(maker: Arc<Maker>, stop: CancellationToken) {

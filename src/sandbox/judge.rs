@@ -13,6 +13,8 @@ use crate::domain::verdict::{Status, verdict};
 pub(super) struct Context {
     /// What the test report amounts to, when there is one.
     pub(super) report: Option<ReportState>,
+    /// Whether the output was what the case expected, when it expected any.
+    pub(super) output_expected: Option<bool>,
     /// Whether Docker says that the kernel killed something in the container for memory.
     pub(super) container_oom: bool,
     /// The memory limit, for the record of a runner that died of it.
@@ -44,7 +46,13 @@ fn reported(session: &Session, ended: &message::Ended, context: Context) -> RunR
         message::Cause::Cancelled => Cause::Cancelled,
         message::Cause::Launch => Cause::NotExecutable,
     };
-    let facts = Facts { exit, cause, oom_killed: ended.oom_kills > 0, report: context.report, output_expected: None };
+    let facts = Facts {
+        exit,
+        cause,
+        oom_killed: ended.oom_kills > 0,
+        report: context.report,
+        output_expected: context.output_expected,
+    };
     let verdict = verdict(&facts);
     let (exit_code, signal) = shown_exit(exit, ended.launch_error.as_ref());
     RunRecord {
@@ -156,7 +164,7 @@ mod tests {
     use super::*;
     use crate::domain::verdict::LimitHit;
 
-    const CONTEXT: Context = Context { report: None, container_oom: false, memory_bytes: 1000 };
+    const CONTEXT: Context = Context { report: None, output_expected: None, container_oom: false, memory_bytes: 1000 };
 
     fn session(end: End) -> Session {
         let now = Instant::now();

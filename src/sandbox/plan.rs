@@ -10,7 +10,9 @@ use super::report::REPORT_BYTES_MAX;
 use super::session::Plan;
 use super::tarball;
 use crate::config::model::{Profile, Report};
+use crate::domain::content::Content;
 use crate::domain::job::Job;
+use crate::domain::limits::Limits;
 
 /// Job uids lie in this range: they fit a 65,536-wide user-namespace remap and no image's own users.
 const UIDS: std::ops::Range<u32> = 20_000..60_000;
@@ -21,7 +23,16 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /// What stands for the entry file in a profile's `argv`.
 const ENTRY: &str = "{entry}";
 
-/// The plan of a job's one run.
+/// What one run is given besides the job's files.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) stdin: &'a Content,
+    /// Arguments after the profile's own.
+    pub(super) args: &'a [String],
+    pub(super) limits: &'a Limits,
+}
+
+/// The plan of one run.
 ///
 /// # Errors
 /// What the tar library says.
@@ -29,12 +40,13 @@ pub(super) fn plan(
     job: &Job,
     profile: &Profile,
     image_env: &BTreeMap<String, String>,
+    asked: &Asked<'_>,
     uid: u32,
 ) -> std::io::Result<Plan> {
-    let limits = &job.limits;
+    let limits = asked.limits;
     let start = Start {
         uid,
-        argv: argv(job, profile),
+        argv: argv(job, profile, asked.args),
         env: environment(job, profile, image_env),
         wall_milliseconds: milliseconds(limits.wall_seconds),
         cpu_milliseconds: milliseconds(limits.cpu_seconds),
@@ -46,7 +58,7 @@ pub(super) fn plan(
         report_bytes_max: REPORT_BYTES_MAX,
         cpus_milli: milliseconds(limits.cpus),
     };
-    Ok(Plan { start, tar: tarball::pack(&job.files)?, stdin: Bytes::copy_from_slice(job.stdin.as_bytes()) })
+    Ok(Plan { start, tar: tarball::pack(&job.files)?, stdin: Bytes::copy_from_slice(asked.stdin.as_bytes()) })
 }
 
 /// Whether the program that a profile starts comes from the job itself.
@@ -63,7 +75,7 @@ pub(super) fn random_uid() -> std::io::Result<u32> {
     Ok(UIDS.start + random % (UIDS.end - UIDS.start))
 }
 
-fn argv(job: &Job, profile: &Profile) -> Vec<String> {
+fn argv(job: &Job, profile: &Profile, args: &[String]) -> Vec<String> {
     let entry = job.entry.as_ref().map_or(profile.entry.as_str(), |path| path.as_str());
     let word = |(index, word): (usize, &String)| {
         // A program without a slash would be looked up in PATH, and a name like `-c` be taken for an option.
@@ -71,7 +83,7 @@ fn argv(job: &Job, profile: &Profile) -> Vec<String> {
         let entry = if in_box { format!("./{entry}") } else { entry.to_owned() };
         word.replace(ENTRY, &entry)
     };
-    profile.argv.iter().enumerate().map(word).chain(job.args.iter().cloned()).collect()
+    profile.argv.iter().enumerate().map(word).chain(args.iter().cloned()).collect()
 }
 
 /// The image's environment, then ours, the profile's and the job's; the later one wins.
@@ -92,9 +104,7 @@ fn milliseconds(value: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::content::Content;
     use crate::domain::job::{JobDigest, JobKey};
-    use crate::domain::limits::Limits;
     use crate::domain::path::{JobPath, PathBounds};
 
     fn job(entry: Option<&str>) -> Job {
@@ -125,20 +135,25 @@ mod tests {
         toml::from_str(&text).unwrap()
     }
 
+    fn argv_of(entry: Option<&str>, profile: &Profile) -> Vec<String> {
+        let job = job(entry);
+        argv(&job, profile, &job.args)
+    }
+
     #[test]
     fn the_entry_is_replaced_in_the_profiles_words_and_never_in_the_jobs() {
-        assert_eq!(argv(&job(None), &profile(&["python3", "{entry}"])), ["python3", "main.py", "{entry}", "-x"]);
+        assert_eq!(argv_of(None, &profile(&["python3", "{entry}"])), ["python3", "main.py", "{entry}", "-x"]);
         assert_eq!(
-            argv(&job(Some("a/b.py")), &profile(&["python3", "--f={entry}"])),
+            argv_of(Some("a/b.py"), &profile(&["python3", "--f={entry}"])),
             ["python3", "--f=a/b.py", "{entry}", "-x"]
         );
     }
 
     #[test]
     fn an_entry_is_never_taken_for_an_option_or_looked_up_in_path() {
-        let python = argv(&job(Some("-c")), &profile(&["python3", "{entry}"]));
+        let python = argv_of(Some("-c"), &profile(&["python3", "{entry}"]));
         assert_eq!(python, ["python3", "./-c", "{entry}", "-x"]);
-        let compiled = argv(&job(Some("prog")), &profile(&["{entry}"]));
+        let compiled = argv_of(Some("prog"), &profile(&["{entry}"]));
         assert_eq!(compiled, ["./prog", "{entry}", "-x"]);
         assert!(program_is_the_jobs(&profile(&["{entry}"])) && !program_is_the_jobs(&profile(&["python3", "{entry}"])));
     }

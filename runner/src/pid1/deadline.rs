@@ -64,7 +64,7 @@ fn at_the_earliest(cpu: Duration, cpus_milli: u64) -> Duration {
 
 /// A moment so far away that the clock cannot say it is as good as in a hundred years.
 fn later(now: Instant, after: Duration) -> Instant {
-    const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    const FAR: Duration = Duration::from_hours(100 * 365 * 24);
     now.checked_add(after.min(FAR)).unwrap_or(now)
 }
 

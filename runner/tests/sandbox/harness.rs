@@ -15,7 +15,7 @@ use crate::binary::static_runner;
 const IMAGE: &str = "tester-sandbox";
 
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 

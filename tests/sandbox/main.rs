@@ -1,0 +1,18 @@
+//! The sandbox as a whole: real jobs in a real Docker, run as `exec` runs them.
+//!
+//! `TESTER_WORKER_TEST_SANDBOX_IMAGE` names the image to run in; without it, it is `tester-sandbox`.
+
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod containment;
+#[cfg(test)]
+mod docker;
+#[cfg(test)]
+mod image;
+#[cfg(test)]
+mod job;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod worker;

@@ -1,0 +1,29 @@
+//! `tester-worker serve` from end to end: the real binary as a process of its own, a real RabbitMQ and a real Docker.
+//!
+//! scripts/test sets what the tests need: `TESTER_WORKER_TEST_AMQP_URL`, `TESTER_WORKER_TEST_RABBITMQCTL`,
+//! `TESTER_WORKER_TEST_PYTHON` and `TESTER_WORKER_TEST_WORKER_IMAGE`. What is missing fails the test that needs it.
+
+#[cfg(test)]
+mod absent;
+#[cfg(test)]
+mod backend;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod dead;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod replay;
+#[cfg(test)]
+mod road;
+#[cfg(test)]
+mod shutdown;
+#[cfg(test)]
+mod sidecar;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod unsigned;
+#[cfg(test)]
+mod warm;

@@ -1,0 +1,117 @@
+//! The end of a worker, in every manner: nothing is lost, nothing is left.
+
+use nix::sys::signal::Signal;
+
+use super::support::bench::{Bench, Config, Keys};
+use super::support::client::{properties, python, sleeper};
+use super::support::worker::{Worker, remove_sandboxes};
+use super::support::{docker, http, until};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_job_is_finished_and_a_waiting_one_goes_back_at_once() {
+    let bench = Bench::new("drain", Keys::Token).await;
+    let more = "[[broker.classes]]\nname = \"default\"\n[[broker.classes]]\nname = \"bulk\"\n";
+    let worker = bench.worker(Config { more, ..Config::default() }).await;
+    let client = &bench.client;
+    let running = client.send(sleeper(4.0)).await;
+    worker.until_running(1).await;
+    let waiting = client.sign(python("print('later')"));
+    client.publish_to("bulk", &waiting.body, properties(&waiting)).await;
+    // One slot, but the prefetch is of each class: the second job is here, and waits.
+    until("the second job waits", async || (worker.status().await["waiting"] == 1).then_some(())).await;
+    assert_eq!(client.depth("tester.jobs.bulk").await, 0);
+
+    worker.signal(Signal::SIGTERM);
+    until("the waiting job is back", async || (client.depth("tester.jobs.bulk").await == 1).then_some(())).await;
+    assert!(client.inbox().is_empty(), "while the other one still runs");
+    let ready = http::ready(worker.port).await.expect("the sidecar answers to the last");
+    assert_eq!((ready.status, ready.reason("accepting")), (503, Some("draining")));
+    let outcome = client.result(&running).await.outcome;
+    assert_eq!((outcome.run.status.as_str(), outcome.run.stdout.content.as_bytes()), ("ok", &b"slept\n"[..]));
+    worker.ends_with(0).await;
+
+    let next = Worker::spawn(&bench.setup("next", Config { more, ..Config::default() }));
+    let outcome = client.result(&waiting).await.outcome;
+    assert_eq!((outcome.worker.as_str(), outcome.run.stdout.content.as_bytes()), (next.id.as_str(), &b"later\n"[..]));
+    assert_eq!(client.inbox().len(), 2, "one result a job");
+    bench.end(next).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_outlasts_the_drain_goes_back_and_another_worker_answers_it() {
+    let bench = Bench::new("outlast", Keys::Token).await;
+    let worker = bench.worker(Config { drain_seconds: 1, ..Config::default() }).await;
+    let client = &bench.client;
+    let job = client.send(sleeper(5.0)).await;
+    worker.until_running(1).await;
+    worker.signal(Signal::SIGTERM);
+    worker.ends_with(75).await;
+    assert!(client.inbox().is_empty(), "it was not answered");
+    until("the job is back", async || (client.depth("tester.jobs.default").await == 1).then_some(())).await;
+
+    let next = Worker::spawn(&bench.setup("next", Config::default()));
+    let outcome = client.result(&job).await.outcome;
+    assert_eq!((outcome.worker.as_str(), outcome.run.stdout.content.as_bytes()), (next.id.as_str(), &b"slept\n"[..]));
+    next.until_metric("tester_worker_deliveries_settled_total", &[("kind", "ack"), ("outcome", "sent")], 1.0).await;
+    assert_eq!(client.inbox().len(), 1, "exactly one result");
+    assert_eq!((client.depth("tester.jobs.default").await, client.depth("tester.dead").await), (0, 0));
+    bench.end(next).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_sigterm_ends_at_once() {
+    let bench = Bench::new("second", Keys::Token).await;
+    let mut worker = bench.worker(Config::default()).await;
+    let client = &bench.client;
+    client.send(sleeper(8.0)).await;
+    worker.until_running(1).await;
+    let id = worker.id.clone();
+    worker.signal(Signal::SIGTERM);
+    worker.not_ready("accepting", "draining").await;
+    worker.signal(Signal::SIGTERM);
+    assert_eq!(worker.ended().await.code(), Some(143));
+    until("the job is back", async || (client.depth("tester.jobs.default").await == 1).then_some(())).await;
+    assert!(client.inbox().is_empty(), "it was not answered");
+    no_sandbox_runs(&id).await;
+    worker.forget();
+    remove_sandboxes(&id);
+    bench.close().await;
+}
+
+/// The worker's death ends its sandboxes, whoever removes them later.
+async fn no_sandbox_runs(worker_id: &str) {
+    until("the dead worker's sandboxes have ended", async || {
+        docker::containers(worker_id).await.iter().all(|(_, state)| state != "running").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_worker_was_running_is_answered_by_the_next_one_which_cleans_up() {
+    let bench = Bench::new("sigkill", Keys::Token).await;
+    let setup = bench.setup("worker", Config { python_warm: 1, ..Config::default() });
+    let mut worker = Worker::spawn(&setup);
+    worker.ready().await;
+    let client = &bench.client;
+    let job = client.send(sleeper(3.0)).await;
+    worker.until_running(1).await;
+    let before = docker::containers(&setup.id).await;
+    assert!(!before.is_empty());
+    worker.kill().await;
+    no_sandbox_runs(&setup.id).await;
+    assert!(client.inbox().is_empty(), "nobody answered yet");
+
+    let mut next = Worker::spawn(&setup);
+    let outcome = client.result(&job).await.outcome;
+    assert_eq!((outcome.run.status.as_str(), outcome.run.stdout.content.as_bytes()), ("ok", &b"slept\n"[..]));
+    assert_eq!(outcome.attempt, 2, "the broker delivered it again");
+    next.ready().await;
+    until("what the killed worker left is gone", async || {
+        let now = docker::containers(&setup.id).await;
+        now.iter().all(|(id, _)| before.iter().all(|(old, _)| old != id)).then_some(())
+    })
+    .await;
+    client.good_job_runs().await;
+    assert_eq!(client.inbox().len(), 2, "one result a job");
+    bench.end(next).await;
+}

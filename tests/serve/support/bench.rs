@@ -1,0 +1,147 @@
+//! One test's own virtual host, folder, client and workers.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tester_worker::protocol::signing::SigningKey;
+
+use super::client::{Client, ISSUER};
+use super::token::{SECRET, Seed, jwks};
+use super::vhost::Vhost;
+use super::worker::{Setup, Worker};
+
+/// A sender's key.
+pub(crate) const SENDER: Seed = Seed("backend-1", 1);
+/// The worker's own key.
+pub(crate) const WORKER: Seed = Seed("worker-key", 9);
+
+/// What a configuration says. The rest of it is the default.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Config<'a> {
+    pub(crate) slots: usize,
+    pub(crate) drain_seconds: u64,
+    pub(crate) python_warm: usize,
+    pub(crate) pytest_warm: usize,
+    /// More of the configuration file: tables of their own.
+    pub(crate) more: &'a str,
+}
+
+impl Default for Config<'_> {
+    fn default() -> Self {
+        Self { slots: 1, drain_seconds: 30, python_warm: 1, pytest_warm: 0, more: "" }
+    }
+}
+
+/// Whose keys sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keys {
+    /// One shared secret, both ways.
+    Token,
+    /// Ed25519 keys of both sides; the senders' are in a JWKS file.
+    Ed25519,
+}
+
+/// See the module.
+pub(crate) struct Bench {
+    // Dropped in this order: the client's connection must be gone before the virtual host is.
+    pub(crate) client: Client,
+    pub(crate) vhost: Vhost,
+    pub(crate) folder: TempDir,
+    keys: Keys,
+}
+
+impl Bench {
+    /// Everything but a worker.
+    pub(crate) async fn new(test: &str, keys: Keys) -> Self {
+        let vhost = Vhost::new(test);
+        let folder = TempDir::with_prefix("tester-worker-e2e-").expect("a folder");
+        let (sender, worker) = match keys {
+            Keys::Token => {
+                let token = SigningKey::from_token(&SECRET.into()).expect("a good token");
+                (token.clone(), token)
+            }
+            Keys::Ed25519 => (SENDER.key(), WORKER.key()),
+        };
+        let client = Client::connect(&vhost.url(), sender, &worker).await;
+        let bench = Self { client, vhost, folder, keys };
+        if keys == Keys::Ed25519 {
+            bench.write_jwks(&[SENDER.jwk(ISSUER)]);
+            let pem = WORKER.key().to_pem().expect("a private key");
+            std::fs::write(bench.path("worker.pem"), pem.as_bytes()).expect("write the worker's key");
+        }
+        bench
+    }
+
+    /// A file of this test.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Replaces the file of senders' keys, as an operator does: written beside it, then renamed.
+    pub(crate) fn write_jwks(&self, keys: &[Value]) {
+        self.write_jwks_text(&jwks(keys));
+    }
+
+    /// The same with any text.
+    pub(crate) fn write_jwks_text(&self, text: &str) {
+        std::fs::write(self.path("senders.new"), text).expect("write the senders' keys");
+        std::fs::rename(self.path("senders.new"), self.path("senders.json")).expect("put the senders' keys in place");
+    }
+
+    /// The variables that every command of this test needs.
+    pub(crate) fn variables(&self) -> Vec<(String, String)> {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut variables = vec![pair("TESTER_WORKER__BROKER__URLS", &self.vhost.url())];
+        if self.keys == Keys::Token {
+            variables.push(pair("WORKER_AUTH_TOKEN", SECRET));
+        }
+        variables
+    }
+
+    /// What a worker `name` of this configuration is started with.
+    pub(crate) fn setup(&self, name: &str, config: Config<'_>) -> Setup {
+        let mut text = format!(
+            "[worker]\nslots = {}\ndrain_seconds = {}\nattempts_max = 2\n\
+             [log]\nfilter = \"debug\"\n\
+             [profiles.python]\nwarm = {}\n[profiles.pytest]\nwarm = {}\n{}\n",
+            config.slots, config.drain_seconds, config.python_warm, config.pytest_warm, config.more
+        );
+        if self.keys == Keys::Ed25519 {
+            let (jwks, pem) = (self.path("senders.json"), self.path("worker.pem"));
+            write!(
+                text,
+                "[keys]\njwks_file = {jwks:?}\nsigning_key_file = {pem:?}\nsigning_kid = {:?}\n",
+                WORKER.key().kid()
+            )
+            .expect("write into a text");
+        }
+        let file = self.path(&format!("{name}.toml"));
+        std::fs::write(&file, text).expect("write the configuration");
+        Setup {
+            id: format!("{}-{name}", self.vhost.name),
+            config: file,
+            log: self.path(&format!("{name}.log")),
+            variables: self.variables(),
+        }
+    }
+
+    /// A worker that is ready.
+    pub(crate) async fn worker(&self, config: Config<'_>) -> Worker {
+        let mut worker = Worker::spawn(&self.setup("worker", config));
+        worker.ready().await;
+        worker
+    }
+
+    /// Ends the test: the worker stops cleanly, and everything goes.
+    pub(crate) async fn end(self, worker: Worker) {
+        worker.stop().await;
+        self.close().await;
+    }
+
+    /// The same where no worker is left.
+    pub(crate) async fn close(self) {
+        self.client.close().await;
+    }
+}
