@@ -3,6 +3,8 @@
 //! Nobody else decides what is published and what becomes of a delivery. The order is always: publish, wait for the
 //! broker's confirmation, then acknowledge.
 
+pub mod reference;
+
 use super::reason::{DeadReason, RejectReason};
 
 /// What happened to a delivery.

@@ -3,6 +3,8 @@
 //! The order is the contract's precedence. No row looks at a number like 137: a limit is what a counter or a deadline
 //! of ours says, never what an exit code resembles.
 
+pub mod reference;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
