@@ -64,7 +64,8 @@ fn an_interrupt_ends_the_run_and_leaves_nothing() {
 
 #[test]
 fn json_is_one_document_that_the_schema_describes() {
-    let schema = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema/result.schema.json")).unwrap();
+    let schema =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema/result.schema.json")).unwrap();
     let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
     for (code, arguments, status) in [
         ("print(1)", &["--json"][..], "ok"),
@@ -114,7 +115,10 @@ fn a_test_file_chooses_pytest_and_other_files_python() {
 fn a_folder_is_a_job_with_main_py_as_its_entry() {
     let worker = Worker::exec().args(&["job", "--arg=-x", "--arg", "two words", "--env", "K=v=w"]);
     worker.write("job/a.py", "WORD = 'imported'");
-    worker.write("job/main.py", "import os, sys\nfrom a import WORD\nprint(WORD, open('deep/er/file').read(), sys.argv, os.environ['K'])");
+    worker.write(
+        "job/main.py",
+        "import os, sys\nfrom a import WORD\nprint(WORD, open('deep/er/file').read(), sys.argv, os.environ['K'])",
+    );
     worker.write("job/deep/er/file", "data");
     let output = { worker }.output();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "imported data ['main.py', '-x', 'two words'] v=w\n");

@@ -245,7 +245,11 @@ found['mqueue'] = tried(lambda: open('/dev/mqueue/queue', 'w'))
     ));
     assert_eq!((&found["before"], &found["fill"]), (&json!([]), &json!(["ENOSPC", true])));
     for call in ["shmget", "msgget", "semget", "mq_open", "mqueue"] {
-        assert!(["ENOSYS", "EPERM", "EACCES", "EMFILE"].contains(&found[call].as_str().unwrap()), "{call}: {}", found[call]);
+        assert!(
+            ["ENOSYS", "EPERM", "EACCES", "EMFILE"].contains(&found[call].as_str().unwrap()),
+            "{call}: {}",
+            found[call]
+        );
     }
     assert_eq!(found["pool"], json!([1, 2]), "honest programs find what multiprocessing needs");
 }
@@ -279,8 +283,10 @@ fn calls_that_lead_into_the_kernel_are_refused_and_the_program_lives_on() {
         ("syslog", libc::SYS_syslog, "3, ctypes.create_string_buffer(64), 64"),
         ("personality", libc::SYS_personality, "0x40000"),
     ];
-    let code: String =
-        calls.iter().map(|(name, number, arguments)| format!("found['{name}'] = call({number}, {arguments})\n")).collect();
+    let code: String = calls
+        .iter()
+        .map(|(name, number, arguments)| format!("found['{name}'] = call({number}, {arguments})\n"))
+        .collect();
     let found = found(&code);
     for (name, _, _) in calls {
         assert!(["ENOSYS", "EPERM"].contains(&found[name].as_str().unwrap()), "{name}: {}", found[name]);

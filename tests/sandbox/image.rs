@@ -80,7 +80,10 @@ print(json.dumps(found))";
 fn a_plain_image_without_python_is_a_sandbox() {
     let mut job = Job::of("python").in_image("debian:trixie-slim").argv(&["sh", "{entry}", "given"]);
     "run.sh".clone_into(&mut job.profile().entry);
-    let ran = job.file("run.sh", "printf '%s|' \"$0\" \"$@\"; getent passwd $(id -u) || echo nobody known").args(&["two"]).run();
+    let ran = job
+        .file("run.sh", "printf '%s|' \"$0\" \"$@\"; getent passwd $(id -u) || echo nobody known")
+        .args(&["two"])
+        .run();
     assert_eq!((ran.status(), ran.stdout().as_str()), (Status::Ok, "run.sh|given|two|nobody known\n"));
 }
 
@@ -108,7 +111,11 @@ os.write(1, b'end')"
     assert_eq!(run.status, Status::Ok, "{run:#?}");
     let evidence = run.evidence.unwrap();
     assert!(evidence.processes_killed >= 4, "{evidence:?}");
-    assert!(run.usage.unwrap().wall_seconds < 25.0, "it ends with the main process, not with the last: {:?}", run.usage);
+    assert!(
+        run.usage.unwrap().wall_seconds < 25.0,
+        "it ends with the main process, not with the last: {:?}",
+        run.usage
+    );
     let stdout = run.stdout.content.as_bytes();
     assert!(String::from_utf8_lossy(stdout).contains("end"));
     assert_eq!(run.stdout.bytes_total, stdout.len() as u64);

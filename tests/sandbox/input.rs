@@ -24,7 +24,8 @@ fn hex(bytes: &[u8]) -> String {
 #[test]
 fn several_mebibytes_of_stdin_arrive_whole_and_end() {
     let stdin = noise(4 << 20);
-    let code = "import hashlib, sys\ndata = sys.stdin.buffer.read()\nprint(len(data), hashlib.sha256(data).hexdigest())";
+    let code =
+        "import hashlib, sys\ndata = sys.stdin.buffer.read()\nprint(len(data), hashlib.sha256(data).hexdigest())";
     let ran = Job::python(code).stdin(stdin.clone()).run();
     assert_eq!(ran.printed(), format!("{} {}\n", stdin.len(), hex(&stdin)));
     assert_eq!(Job::python("import sys\nprint(sys.stdin.buffer.read())").run().printed(), "b''\n", "none is empty");
@@ -40,7 +41,18 @@ fn a_program_that_never_reads_its_stdin_is_not_held_up() {
 
 #[test]
 fn arguments_and_variables_arrive_as_they_are() {
-    let args = ["", " ", "a b", "line\nbreak\r\n", "--help", "-c", "$HOME `id` ; | & * ? \\ \" '", "{entry}", "ñ💥\u{1}\u{7f}", "\t"];
+    let args = [
+        "",
+        " ",
+        "a b",
+        "line\nbreak\r\n",
+        "--help",
+        "-c",
+        "$HOME `id` ; | & * ? \\ \" '",
+        "{entry}",
+        "ñ💥\u{1}\u{7f}",
+        "\t",
+    ];
     let code = "import json, os, sys\nprint(json.dumps([sys.argv[1:], {n: v for n, v in os.environ.items() if n.startswith('X')}]))";
     let ran = Job::python(code).args(&args).env("X_EMPTY", "").env("X_TEXT", "a=b\n'\"$ñ💥").run();
     assert_eq!(ran.json(), json!([args, { "X_EMPTY": "", "X_TEXT": "a=b\n'\"$ñ💥" }]));
@@ -99,10 +111,9 @@ fn a_program_of_the_jobs_own_is_executed_or_it_is_told_why_not() {
     let own = |content: &str| Job::of("python").argv(&["{entry}"]).entry("-prog").file("-prog", content);
     let script = "#!/bin/sh\nprintf '%s|' \"$@\"\n";
     assert_eq!(own(script).executable().args(&["a b", ""]).run().printed(), "a b||");
-    for (job, exit_code, says) in [
-        (own(script), 126, "Permission denied"),
-        (own("#!/no/such/interpreter\n").executable(), 127, "No such file"),
-    ] {
+    for (job, exit_code, says) in
+        [(own(script), 126, "Permission denied"), (own("#!/no/such/interpreter\n").executable(), 127, "No such file")]
+    {
         let ran = job.run();
         assert_eq!((ran.status(), ran.exit()), (Status::RuntimeError, (Some(exit_code), None)), "{says}");
         let message = ran.0.outcome.run.message.clone().unwrap();
@@ -117,7 +128,9 @@ fn a_program_starts_with_no_signal_blocked_or_ignored() {
     for line in ran.printed().lines().filter(|line| line.starts_with("SigBlk") || line.starts_with("SigIgn")) {
         assert!(line.ends_with("\t0000000000000000"), "{line}");
     }
-    let terminated = Job::python("import subprocess\nchild = subprocess.Popen(['sleep', '60'])\nchild.terminate()\nprint(child.wait())");
+    let terminated = Job::python(
+        "import subprocess\nchild = subprocess.Popen(['sleep', '60'])\nchild.terminate()\nprint(child.wait())",
+    );
     assert_eq!(terminated.limit("wall_seconds", 5).run().printed(), "-15\n");
 }
 
@@ -146,7 +159,9 @@ fn more_arguments_than_a_program_can_be_given_are_refused_and_the_most_arrive() 
     let many = (0..12).fold(Job::python(""), |job, n| job.env(&format!("V{n}"), &long[..100_000])).run();
     let message = many.0.outcome.run.message.clone().unwrap();
     assert!(many.status() == Status::Rejected && message.contains("more than 1048576 bytes"), "{message}");
-    let most = (0..10).fold(Job::python("import os\nprint(len(os.environ['V9']))"), |job, n| job.env(&format!("V{n}"), &long[..100_000]));
+    let most = (0..10).fold(Job::python("import os\nprint(len(os.environ['V9']))"), |job, n| {
+        job.env(&format!("V{n}"), &long[..100_000])
+    });
     assert_eq!(most.run().printed(), "100000\n");
     let fits = Job::python("import sys\nprint(len(sys.argv[1]))").args(&[&long[..100_000]]).run();
     assert_eq!(fits.printed(), "100000\n");

@@ -27,7 +27,8 @@ fn forged_frames() -> Vec<u8> {
 
 #[test]
 fn forged_frames_on_stdout_and_stderr_are_output() {
-    let code = "import os, sys\nframes = open('frames', 'rb').read()\nos.write(1, frames)\nos.write(2, frames)\nsys.exit(9)";
+    let code =
+        "import os, sys\nframes = open('frames', 'rb').read()\nos.write(1, frames)\nos.write(2, frames)\nsys.exit(9)";
     let ran = Job::python(code).file("frames", forged_frames()).run();
     let run = &ran.0.outcome.run;
     assert_eq!((run.status, run.exit_code), (Status::RuntimeError, Some(9)));
@@ -170,11 +171,15 @@ fn a_suite_that_cannot_be_collected_says_so() {
 #[test]
 fn leaving_early_is_not_a_pass() {
     for leave in ["os._exit(0)", "sys.exit(0)", "pytest.exit('done', returncode=0)", "os.kill(os.getpid(), 9)"] {
-        let suite = format!("import os, pytest, sys\ndef test_a(): pass\ndef test_b(): {leave}\ndef test_c(): assert False");
+        let suite =
+            format!("import os, pytest, sys\ndef test_a(): pass\ndef test_b(): {leave}\ndef test_c(): assert False");
         let ran = Job::pytest(&suite).run();
         assert!(![Status::Ok, Status::InternalError].contains(&ran.status()), "{leave}: {:?}", ran.0.outcome.tests);
         if leave == "os._exit(0)" || leave.starts_with("pytest.exit") {
-            assert_eq!((ran.status(), ran.exit().0, ran.0.outcome.tests_complete), (Status::RuntimeError, Some(0), Some(false)));
+            assert_eq!(
+                (ran.status(), ran.exit().0, ran.0.outcome.tests_complete),
+                (Status::RuntimeError, Some(0), Some(false))
+            );
             tests(&ran, &[("test_suite.py::test_a", TestOutcome::Passed, "")]);
         }
     }

@@ -147,7 +147,8 @@ fn a_fork_bomb_is_survived_and_told_of() {
 fn exactly_the_first_bytes_of_stdout_and_stderr_are_kept() {
     for (fd, limit, hit) in [(1, "stdout_bytes", LimitHit::Stdout), (2, "stderr_bytes", LimitHit::Stderr)] {
         let program = |bytes: u64| {
-            Job::python(&format!("import os\nos.write({fd}, bytes(i % 251 for i in range({bytes})))")).limit(limit, 5000)
+            Job::python(&format!("import os\nos.write({fd}, bytes(i % 251 for i in range({bytes})))"))
+                .limit(limit, 5000)
         };
         let kept = |ran: &Ran| {
             let run = &ran.0.outcome.run;

@@ -84,6 +84,11 @@ impl Program {
             if let Some(cause) = deadlines.reached(Instant::now(), cpu) {
                 return Ok(cause);
             }
+            // Before every wait: input that the program's pipe took at once leaves nothing else to wake for, and the worker
+            // sends no more before it has the credit.
+            if pid1.link.output.is_empty() {
+                self.stdin.give_credit(&mut pid1.link.output)?;
+            }
             let woken = self.wait(pid1, deadlines.next())?;
             if woken.has(Source::Signals) {
                 pid1.link.take_signals(&mut pid1.reaper)?;
@@ -99,9 +104,6 @@ impl Program {
             }
             if let Some(cause) = self.pump_ready(pid1, &woken)? {
                 return Ok(cause);
-            }
-            if pid1.link.output.is_empty() {
-                self.stdin.give_credit(&mut pid1.link.output)?;
             }
             if pid1.reaper.main_end().is_some() {
                 return Ok(Cause::Exited);
