@@ -5,9 +5,11 @@
 #   [profiles.cpp]
 #   image = "sandbox-cpp"
 #   entry = "main.cpp"
-#   compile = ["g++", "-O2", "-std=c++20", "-o", "program", "{entry}"]
-#   argv = ["./program"]
-#   limits = { wall_seconds = 10, memory_bytes = 536870912 }
+#   argv = ["compile-and-run", "{entry}"]
+#   limits = { wall_seconds = 20, cpu_seconds = 20, memory_bytes = 536870912 }
+#
+# Compiling is part of the run: its time and memory count, and a program that does not compile ends as `runtime_error`
+# with the compiler's words on stderr. (The worker does not run a stage `compile` of its own yet.)
 ARG DEBIAN_IMAGE=debian:trixie-slim
 FROM ${DEBIAN_IMAGE}
 RUN apt-get update -qq \
@@ -15,3 +17,6 @@ RUN apt-get update -qq \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log \
  && find / -xdev -perm /6000 \( -type f -o -type d \) -exec chmod a-s {} +
 ENV LANG=C.UTF-8
+# Below /box, for /tmp executes nothing.
+RUN printf '#!/bin/sh\nset -e\nsource=$1; shift\ng++ -O2 -std=c++20 -o ./.program "$source"\nexec ./.program "$@"\n' \
+      >/usr/local/bin/compile-and-run && chmod 755 /usr/local/bin/compile-and-run

@@ -212,7 +212,7 @@ impl Ask<'_> {
                 let vhost = self.link.address().vhost();
                 let hint = format!(
                     "give this user the `{permission}` permission: `rabbitmqctl set_permissions -p {vhost} USER \
-                     CONFIGURE WRITE READ`, each a pattern like '^tester\\..*'"
+                     CONFIGURE WRITE READ`; docs/operations.md has the patterns"
                 );
                 Ok(Check::bad(subject, "not given", hint))
             }

@@ -21,8 +21,9 @@ pub(super) fn run(loaded: &Loaded, options: &Doctor) -> Result<ExitCode, Failure
     if options.json {
         output::out_line(&serde_json::to_string(&findings).map_err(Failure::fault)?)?;
     } else {
+        let width = findings.iter().map(|finding| finding.name.chars().count()).max().unwrap_or(0);
         for finding in &findings {
-            show(finding)?;
+            show(finding, width)?;
         }
         output::err(if red { "something is red: the worker cannot do its work like this\n" } else { "all is well\n" });
     }
@@ -71,15 +72,15 @@ async fn keys(loaded: &Loaded) -> Finding {
     }
 }
 
-fn show(finding: &Finding) -> std::io::Result<()> {
+fn show(finding: &Finding, width: usize) -> std::io::Result<()> {
     let mark = match finding.colour {
         Colour::Green => "ok  ",
         Colour::Yellow => "hmm ",
         Colour::Red => "FAIL",
     };
-    output::out_line(&format!("{mark}  {:<16} {}", finding.name, finding.text))?;
+    output::out_line(&format!("{mark}  {:<width$}  {}", finding.name, finding.text))?;
     if let Some(hint) = &finding.hint {
-        output::out_line(&format!("      {:<16} → {hint}", ""))?;
+        output::out_line(&format!("      {:<width$}  → {hint}", ""))?;
     }
     Ok(())
 }

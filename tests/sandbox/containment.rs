@@ -1,5 +1,6 @@
 //! A hostile program reaches nothing: not the network, the host, the worker, PID 1, nor any power it could gain.
 
+use std::fmt::Write as _;
 use std::net::TcpListener;
 
 use nix::libc;
@@ -283,10 +284,10 @@ fn calls_that_lead_into_the_kernel_are_refused_and_the_program_lives_on() {
         ("syslog", libc::SYS_syslog, "3, ctypes.create_string_buffer(64), 64"),
         ("personality", libc::SYS_personality, "0x40000"),
     ];
-    let code: String = calls
-        .iter()
-        .map(|(name, number, arguments)| format!("found['{name}'] = call({number}, {arguments})\n"))
-        .collect();
+    let mut code = String::new();
+    for (name, number, arguments) in calls {
+        writeln!(code, "found['{name}'] = call({number}, {arguments})").unwrap();
+    }
     let found = found(&code);
     for (name, _, _) in calls {
         assert!(["ENOSYS", "EPERM"].contains(&found[name].as_str().unwrap()), "{name}: {}", found[name]);

@@ -152,18 +152,17 @@ fn an_entry_that_is_missing_is_refused_and_one_in_a_folder_or_like_an_option_is_
 
 #[test]
 fn more_arguments_than_a_program_can_be_given_are_refused_and_the_most_arrive() {
-    let long = "x".repeat(200_000);
+    let (long, fitting) = ("x".repeat(200_000), "x".repeat(100_000));
     let one = Job::python("").args(&[&long]).run();
     let message = one.0.outcome.run.message.clone().unwrap();
     assert!(one.status() == Status::Rejected && message.contains("longer than a program can be given"), "{message}");
-    let many = (0..12).fold(Job::python(""), |job, n| job.env(&format!("V{n}"), &long[..100_000])).run();
+    let many = (0..12).fold(Job::python(""), |job, n| job.env(&format!("V{n}"), &fitting)).run();
     let message = many.0.outcome.run.message.clone().unwrap();
     assert!(many.status() == Status::Rejected && message.contains("more than 1048576 bytes"), "{message}");
-    let most = (0..10).fold(Job::python("import os\nprint(len(os.environ['V9']))"), |job, n| {
-        job.env(&format!("V{n}"), &long[..100_000])
-    });
+    let most = (0..10)
+        .fold(Job::python("import os\nprint(len(os.environ['V9']))"), |job, n| job.env(&format!("V{n}"), &fitting));
     assert_eq!(most.run().printed(), "100000\n");
-    let fits = Job::python("import sys\nprint(len(sys.argv[1]))").args(&[&long[..100_000]]).run();
+    let fits = Job::python("import sys\nprint(len(sys.argv[1]))").args(&[&fitting]).run();
     assert_eq!(fits.printed(), "100000\n");
 }
 

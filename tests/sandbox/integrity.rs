@@ -193,7 +193,7 @@ fn a_perfect_report_on_stdout_counts_for_nothing() {
         json!({ "test": { "name": "test_suite.py::test_x", "outcome": "passed", "duration_seconds": 0.1, "message": "" } }),
         json!({ "end": { "exit": 0, "tests": 1 } }),
     ];
-    let lines: String = report.iter().map(|line| format!("{line}\n")).collect();
+    let lines = format!("{}\n{}\n", report[0], report[1]);
     let ran = Job::pytest(&format!("import os\nos.write(1, {lines:?}.encode())\nos._exit(0)")).args(&["-s"]).run();
     assert_eq!((ran.status(), ran.0.outcome.tests_complete), (Status::RuntimeError, Some(false)));
     assert!(ran.0.outcome.tests.is_empty() && ran.stdout().contains(&lines), "{}", ran.stdout());

@@ -1,5 +1,6 @@
 //! A job, built up step by step and run as `exec` runs it.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -108,7 +109,7 @@ impl Job {
     }
 
     /// A limit of the job. What a job may ask for is admission's matter, so the profile allows just that.
-    pub(crate) fn limit(mut self, name: &str, value: impl ToString) -> Self {
+    pub(crate) fn limit(mut self, name: &str, value: impl Display) -> Self {
         set(&mut self.draft.limits, name, &value.to_string());
         let asked = self.draft.limits;
         let profile = self.profile();
@@ -117,7 +118,7 @@ impl Job {
     }
 
     /// A limit of the profile.
-    pub(crate) fn profile_limit(mut self, name: &str, value: impl ToString) -> Self {
+    pub(crate) fn profile_limit(mut self, name: &str, value: impl Display) -> Self {
         let profile = self.profile();
         set(&mut profile.limits, name, &value.to_string());
         profile.limits_max = profile.limits_max.overlaid(&profile.limits);
@@ -151,7 +152,7 @@ impl Job {
     pub(crate) fn try_run(&self) -> Result<ResultClaims, ExecError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let result = runtime.block_on(exec::run(&self.config, self.draft.clone(), CancellationToken::new()));
-        assert_eq!(docker::containers(&self.config.worker.id), Vec::<String>::new(), "left behind");
+        self.leaves_nothing();
         result
     }
 
@@ -168,8 +169,13 @@ impl Job {
             sandboxes.stop(Duration::from_secs(30)).await;
             (execution.run, seen)
         });
-        assert_eq!(docker::containers(&self.config.worker.id), Vec::<String>::new(), "left behind");
+        self.leaves_nothing();
         seen
+    }
+
+    #[track_caller]
+    fn leaves_nothing(&self) {
+        assert_eq!(docker::containers(&self.config.worker.id), Vec::<String>::new(), "left behind");
     }
 
     /// The job, signed and admitted.

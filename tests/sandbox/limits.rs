@@ -55,7 +55,7 @@ fn who_ended_a_run_is_told() {
     assert_eq!(killed.evidence().ended_by, EndedBy::Kernel);
     assert!(killed.evidence().oom_kills > 0);
     let peak = killed.usage().memory_peak_bytes;
-    assert!(peak >= 48 * MIB && peak <= 96 * MIB, "{peak}");
+    assert!((48 * MIB..=96 * MIB).contains(&peak), "{peak}");
 }
 
 #[test]

@@ -85,6 +85,11 @@ impl Program {
                 pid1.reaper.reap();
                 return Ok(if pid1.reaper.main_end().is_some() { Cause::Exited } else { cause });
             }
+            // Before every wait: input that the program's pipe took at once leaves nothing else to wake for, and the worker
+            // sends no more before it has the credit.
+            if pid1.link.output.is_empty() {
+                self.stdin.give_credit(&mut pid1.link.output)?;
+            }
             let woken = self.wait(pid1, deadlines.next())?;
             if woken.has(Source::Signals) {
                 pid1.link.take_signals(&mut pid1.reaper)?;
