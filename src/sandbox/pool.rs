@@ -168,9 +168,15 @@ impl ProfilePool {
     pub(super) async fn run_filler(self: Arc<Self>, cancel: CancellationToken) {
         let mut creations = JoinSet::new();
         let mut retry: Option<(Instant, Duration)> = None;
+        // A pool that keeps nothing ready proves by no sandbox of its own that it could make one.
+        let mut proved = self.warm > 0;
         loop {
             self.sweep_dead();
             if retry.is_none_or(|(at, _)| at <= Instant::now()) {
+                if !proved {
+                    retry = self.prove(retry).await;
+                    proved = retry.is_none();
+                }
                 for _ in 0..self.missing(creations.len()) {
                     let pool = Arc::clone(&self);
                     creations.spawn(async move { pool.make(pool.blueprint).await });
@@ -185,7 +191,10 @@ impl ProfilePool {
                 () = sleep_until(retry.map(|(at, _)| at)) => {
                     self.failure.send_if_modified(|failure| failure.take().is_some());
                 }
-                Some(made) = creations.join_next() => retry = self.take(made, retry),
+                Some(made) = creations.join_next() => {
+                    retry = self.take(made, retry);
+                    proved = self.warm > 0 || retry.is_none();
+                }
             }
         }
         // Waited for, not aborted: Docker goes on with a call whose caller has left, and a container that comes to be
@@ -214,16 +223,33 @@ impl ProfilePool {
                 self.shared.health.filled(&self.profile, self.sandboxes.status().available >= self.warm);
                 return None;
             }
-            Ok(Err(error)) => {
-                tracing::warn!("no sandbox for the profile `{}`: {error}", self.profile);
-                self.shared.health.failed(&self.profile, &error);
-                self.failure.send_replace(Some(Arc::new(error)));
-            }
+            Ok(Err(error)) => self.fail(error),
             Err(error) if error.is_cancelled() => return retry,
             Err(error) => tracing::error!("making a sandbox panicked: {error}"),
         }
-        let pause = retry.map_or(RETRY_PAUSES.0, |(_, pause)| (pause * 2).min(RETRY_PAUSES.1));
-        Some((Instant::now() + pause, pause))
+        Some(later(retry))
+    }
+
+    /// Asks for the image without making a sandbox: else nothing would ever say that Docker is there (again), and no job
+    /// would be taken to try it. Returns when to ask again, if it failed.
+    async fn prove(&self, retry: Option<(Instant, Duration)>) -> Option<(Instant, Duration)> {
+        match self.image_facts().await {
+            Ok(_facts) => {
+                self.failure.send_if_modified(|failure| failure.take().is_some());
+                self.shared.health.filled(&self.profile, true);
+                None
+            }
+            Err(error) => {
+                self.fail(error);
+                Some(later(retry))
+            }
+        }
+    }
+
+    fn fail(&self, error: DockerError) {
+        tracing::warn!("no sandbox for the profile `{}`: {error}", self.profile);
+        self.shared.health.failed(&self.profile, &error);
+        self.failure.send_replace(Some(Arc::new(error)));
     }
 
     /// How many sandboxes must be made now.
@@ -325,6 +351,12 @@ impl ProfilePool {
 
 fn closed() -> Arc<DockerError> {
     Arc::new(DockerError::Runner { reason: "the worker is stopping".to_owned() })
+}
+
+/// The next attempt after one that failed, and the pause before it.
+fn later(retry: Option<(Instant, Duration)>) -> (Instant, Duration) {
+    let pause = retry.map_or(RETRY_PAUSES.0, |(_, pause)| (pause * 2).min(RETRY_PAUSES.1));
+    (Instant::now() + pause, pause)
 }
 
 async fn sleep_until(at: Option<Instant>) {
