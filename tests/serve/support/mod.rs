@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// The bound of every wait: far beyond what anything here takes, for a machine that is busy with other tests.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(25);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A variable of the tests' surroundings.
 #[expect(clippy::disallowed_methods, reason = "tests take their surroundings from the environment")]
