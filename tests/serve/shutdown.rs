@@ -104,6 +104,9 @@ async fn what_a_killed_worker_was_running_is_answered_by_the_next_one_which_clea
     no_sandbox_runs(&setup.id).await;
     assert!(client.inbox().is_empty(), "nobody answered yet");
 
+    // A runner's volume of another version, as Docker makes it when it is mounted after it was removed: without a label.
+    let stale = format!("tester-runner-{}", uuid::Uuid::new_v4().simple());
+    docker::docker(&["volume", "create", &stale]).await;
     let mut next = Worker::spawn(&setup);
     let outcome = client.result(&job).await.outcome;
     assert_eq!((outcome.run.status.as_str(), outcome.run.stdout.content.as_bytes()), ("ok", &b"slept\n"[..]));
@@ -112,6 +115,11 @@ async fn what_a_killed_worker_was_running_is_answered_by_the_next_one_which_clea
     until("what the killed worker left is gone", async || {
         let now = docker::containers(&setup.id).await;
         now.iter().all(|(id, _)| before.iter().all(|(old, _)| old != id)).then_some(())
+    })
+    .await;
+    let same_name = format!("name={stale}");
+    until("the stale volume is gone", async || {
+        docker::docker(&["volume", "ls", "-q", "--filter", &same_name]).await.is_empty().then_some(())
     })
     .await;
     client.good_job_runs().await;
