@@ -231,8 +231,10 @@ pub struct DeadShow {
 }
 
 /// `dead requeue` and `dead drop`
+// The group is made by hand: the derived one would take in `--json` as well.
 #[derive(Debug, Args)]
-#[group(id = "which", required = true, multiple = false, args = ["id", "all"])]
+#[group(skip)]
+#[command(group(clap::ArgGroup::new("which").required(true).args(["id", "all"])))]
 pub struct DeadMany {
     /// The message, as `dead list` names it
     #[arg(value_name = "ID")]

@@ -38,7 +38,9 @@ pub(super) async fn sweep(maker: &Maker, now_unix_seconds: i64) -> Result<usize,
 
 /// Removes runner volumes of other versions, and this version's when `own` is set. One that is in use stays.
 pub(super) async fn sweep_volumes(maker: &Maker, own: bool) -> Result<(), DockerError> {
-    let filters = HashMap::from([("label".to_owned(), vec![LABEL_ID.to_owned()])]);
+    // By name, not by label: Docker makes a volume without one when a worker that stops has removed it under another
+    // one's next sandbox.
+    let filters = HashMap::from([("name".to_owned(), vec![VOLUME_PREFIX.to_owned()])]);
     let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
     let found = maker
         .engine

@@ -207,6 +207,7 @@ impl ProfilePool {
     async fn look(&self, retry: Option<(Instant, Duration)>) -> Option<(Instant, Duration)> {
         match self.image_facts().await {
             Ok(_facts) => {
+                self.failure.send_if_modified(|failure| failure.take().is_some());
                 self.shared.health.filled(&self.profile, true);
                 None
             }

@@ -9,11 +9,13 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::support::bench::{Bench, Config, Keys, SENDER, WORKER};
-use super::support::client::ISSUER;
 use super::support::docker::{self, docker};
 use super::support::token::SECRET;
 use super::support::worker::remove_sandboxes;
 use super::support::{PATIENCE, free_port, http, until, variable};
+
+/// The backend's `iss`, and the end of its reply queue's name: not that of the tests' own client.
+const ISSUER: &str = "backend-py";
 
 fn examples(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(path)
@@ -74,6 +76,7 @@ async fn a_python_backend_submits_and_verifies_with_the_shared_token() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_python_backend_submits_and_verifies_with_ed25519_keys() {
     let bench = Bench::new("pythoned", Keys::Ed25519).await;
+    bench.write_jwks(&[SENDER.jwk(ISSUER)]);
     let worker = bench.worker(Config::default()).await;
     std::fs::write(bench.path("sender.pem"), SENDER.key().to_pem().expect("a key").as_bytes()).expect("write a key");
     let public = WORKER.key().public_jwk(Direction::Results, None).expect("a public half");
@@ -116,7 +119,7 @@ async fn a_python_backend_is_answered_by_the_workers_image() {
         set("TESTER_WORKER__BROKER__URLS", &bench.vhost.url()),
         set("TESTER_WORKER__SIDECAR__LISTEN", &format!("127.0.0.1:{port}")),
         set("TESTER_WORKER__PROFILES__PYTHON__WARM", "1"),
-        set("TESTER_WORKER__PROFILES__PYTEST__WARM", "0"),
+        set("TESTER_WORKER__PROFILES__PYTEST__WARM", "1"),
         set("WORKER_AUTH_TOKEN", SECRET),
     ];
     // The host's network, for the broker of the tests listens on its loopback only.

@@ -189,6 +189,7 @@ async fn a_sandbox_image_that_does_not_exist_is_our_fault_and_stops_no_other_pro
     assert_eq!(said.status, 503);
     let reason = said.reason("image").expect("a reason");
     assert!(reason.contains(&format!("docker build -t {image}")), "{reason}");
+    worker.until_metric("tester_worker_amqp_connected", &[], 2.0).await;
     bench.client.good_job_runs().await;
     let outcome = bench.client.run(JobDraft { profile: "ghost".to_owned(), ..python("") }).await.outcome;
     assert_eq!(outcome.run.status.as_str(), "internal_error");

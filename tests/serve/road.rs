@@ -122,7 +122,8 @@ async fn replies_go_to_a_queue_of_the_submitters_own_and_to_direct_reply_to() {
     let worker = bench.worker(Config::default()).await;
     let client = &bench.client;
 
-    let defaults = load_from(None, &Environment::default()).expect("the default configuration");
+    let defaults = load_from(None, &Environment { host_name: "e2e".to_owned(), ..Environment::default() })
+        .expect("the default configuration");
     let mut config = defaults.config.broker;
     config.urls = vec![bench.vhost.url().into()];
     let settings = Settings::new(&config, "e2e", 1);

@@ -83,7 +83,7 @@ pub(crate) fn rabbitmqctl(arguments: &[&str]) -> String {
 
 fn run(arguments: &[&str]) -> Result<String, String> {
     let output = Command::new(variable("TESTER_WORKER_TEST_RABBITMQCTL"))
-        .args(["-q", "--no-table-headers"])
+        .arg("-q")
         .args(arguments)
         .stdin(Stdio::null())
         .output()
