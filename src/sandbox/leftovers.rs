@@ -10,7 +10,7 @@ use bollard::query_parameters::{ListContainersOptionsBuilder, ListVolumesOptions
 
 use super::engine::DockerError;
 use super::launch::{LABEL_EPOCH, LABEL_ID, Maker};
-use super::runner_volume::is_runner_volume;
+use super::runner_volume::{VOLUME_PREFIX, is_runner_volume};
 use crate::telemetry::labels::DockerOperation;
 
 /// A container that was created this long ago and does not run belongs to nobody. In seconds.

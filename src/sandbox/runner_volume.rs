@@ -32,7 +32,7 @@ pub(super) fn volume_name() -> String {
 }
 
 /// Every runner volume's name begins with this.
-const VOLUME_PREFIX: &str = "tester-runner-";
+pub(super) const VOLUME_PREFIX: &str = "tester-runner-";
 
 /// Makes sure that the volume is there and holds exactly this worker's runner.
 ///
