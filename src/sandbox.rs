@@ -13,6 +13,7 @@ mod blueprint;
 mod doctor;
 mod engine;
 mod executor;
+mod guards;
 mod hardening;
 mod health;
 mod image;

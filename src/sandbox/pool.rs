@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::blueprint::Blueprint;
 use super::engine::DockerError;
+use super::guards::{Named, Waiting};
 use super::health::Health;
 use super::image::{self, ImageFacts};
 use super::launch::{Maker, Sandbox};
@@ -259,7 +260,16 @@ impl ProfilePool {
         metrics.pool(&self.profile, PoolState::Starting, starting);
     }
 
+    /// Makes a sandbox, and tries once more when it fails for a reason that may be gone: a volume or an image that was
+    /// taken away under it. A daemon that is away, or an image that is not there, is left to the filler's pauses.
     async fn make(&self, print: Blueprint) -> Result<Sandbox, DockerError> {
+        match self.try_make(print).await {
+            Err(DockerError::Refused { .. } | DockerError::Runner { .. }) => self.try_make(print).await,
+            made => made,
+        }
+    }
+
+    async fn try_make(&self, print: Blueprint) -> Result<Sandbox, DockerError> {
         // The semaphore is never closed.
         let _permit = self.shared.creations.acquire().await.ok();
         let facts = self.image_facts().await?;
@@ -357,35 +367,5 @@ async fn sleep_until(at: Option<Instant>) {
     match at.filter(|at| *at > Instant::now()) {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Counts a job that waits, for as long as it does.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn new(waiting: &'a AtomicUsize) -> Self {
-        waiting.fetch_add(1, Ordering::Relaxed);
-        Self(waiting)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A container name that was given out. Unless the sandbox comes to be, the reaper removes whatever has the name.
-struct Named<'a> {
-    name: Option<String>,
-    reaper: &'a Reaper,
-}
-
-impl Drop for Named<'_> {
-    fn drop(&mut self) {
-        if let Some(name) = self.name.take() {
-            self.reaper.post(Doomed { name, place: None, gone: None });
-        }
     }
 }

@@ -23,6 +23,9 @@ const RUNNER: &[u8] = include_bytes!(env!("TESTER_RUNNER_PATH"));
 /// SHA-256 of [`RUNNER`].
 const RUNNER_SHA256: &str = env!("TESTER_RUNNER_SHA256");
 
+/// How often filling is tried, when the volume goes away meanwhile.
+const ATTEMPTS_MAX: u32 = 3;
+
 /// Where the runner lies inside its volume.
 const RUNNER_IN_VOLUME: &str = "bin/tester-runner";
 
@@ -48,15 +51,22 @@ pub(super) async fn ensure(maker: &Maker, image_id: &str) -> Result<String, Dock
         ..VolumeCreateRequest::default()
     };
     maker.engine.call(DockerOperation::Volume, |docker| async move { docker.create_volume(request).await }).await?;
-    let name = maker.next_name();
-    match fill_and_verify(maker, &name, image_id).await {
-        Ok(()) => Ok(name),
-        Err(error) => {
-            if let Err(second) = maker.remove(&name).await {
-                tracing::warn!("the container `{name}` is left to the next start: {second}");
-            }
-            Err(error)
+    let mut attempt = 1;
+    loop {
+        let name = maker.next_name();
+        let error = match fill_and_verify(maker, &name, image_id).await {
+            Ok(()) => return Ok(name),
+            Err(error) => error,
+        };
+        if let Err(second) = maker.remove(&name).await {
+            tracing::warn!("the container `{name}` is left to the next start: {second}");
         }
+        // Another worker that stops may take the volume away while it is being filled: Docker lets a removal pass that
+        // began before this worker's container was there.
+        if attempt == ATTEMPTS_MAX || !matches!(error, DockerError::RunnerVolume { .. }) {
+            return Err(error);
+        }
+        attempt += 1;
     }
 }
 

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use serde_json::json;
-use tester_worker::app::exec::ExecError;
 use tester_worker::domain::verdict::Status;
 
 use crate::job::Job;
@@ -167,11 +166,9 @@ fn more_arguments_than_a_program_can_be_given_are_refused_and_the_most_arrive() 
 }
 
 #[test]
-fn files_that_do_not_fit_into_the_scratch_folder_are_the_jobs_error() {
-    let job = Job::python("").file("big", noise(2 << 20)).limit("scratch_bytes", 1 << 20);
-    let error = match job.try_run() {
-        Err(ExecError::Fault(fault)) => format!("{fault}"),
-        other => panic!("{other:?}"),
-    };
-    assert!(error.contains("`big`") && error.contains("too small"), "{error}");
+fn files_that_do_not_fit_into_the_scratch_folder_are_refused_before_anything_runs() {
+    let ran = Job::python("").file("big", noise(2 << 20)).limit("scratch_bytes", 1 << 20).run();
+    assert_eq!((ran.status(), ran.0.outcome.run.reason.as_deref()), (Status::Rejected, Some("over_policy")));
+    let message = ran.0.outcome.run.message.clone().unwrap();
+    assert!(message.contains("2097152") && message.contains("1048576"), "{message}");
 }
