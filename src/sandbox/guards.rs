@@ -29,7 +29,7 @@ pub(super) struct Named<'a> {
 impl Drop for Named<'_> {
     fn drop(&mut self) {
         if let Some(name) = self.name.take() {
-            self.reaper.post(Doomed { name, place: None, gone: None });
+            self.reaper.post(Doomed { name, sandbox: false, place: None, gone: None });
         }
     }
 }

@@ -63,8 +63,10 @@ impl Lease {
 
     fn post(&mut self, gone: Option<oneshot::Sender<()>>) {
         let doomed = match self.held.take() {
-            Some(Held::Pooled(object)) => Doomed { name: object.name.clone(), place: Some(object), gone },
-            Some(Held::Fresh(sandbox)) => Doomed { name: sandbox.name, place: None, gone },
+            Some(Held::Pooled(object)) => {
+                Doomed { name: object.name.clone(), sandbox: true, place: Some(object), gone }
+            }
+            Some(Held::Fresh(sandbox)) => Doomed { name: sandbox.name, sandbox: true, place: None, gone },
             None => return,
         };
         self.reaper.post(doomed);

@@ -349,7 +349,7 @@ impl ProfilePool {
     }
 
     fn doom(&self, name: String, place: Option<Object<Sandbox>>) {
-        self.shared.reaper.post(Doomed { name, place, gone: None });
+        self.shared.reaper.post(Doomed { name, sandbox: true, place, gone: None });
     }
 }
 

@@ -26,6 +26,8 @@ const RETRY_PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration
 pub(super) struct Doomed {
     /// Its name.
     pub(super) name: String,
+    /// Whether it was a sandbox that came to be: only those are counted, as they were when they were made.
+    pub(super) sandbox: bool,
     /// Its place in the pool, if it had one.
     pub(super) place: Option<Object<Sandbox>>,
     /// Told once it is gone.
@@ -85,7 +87,9 @@ async fn remove(maker: Arc<Maker>, doomed: Doomed) {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(longest);
     }
-    maker.engine.metrics().container(ContainerEvent::Destroyed);
+    if doomed.sandbox {
+        maker.engine.metrics().container(ContainerEvent::Destroyed);
+    }
     if let Some(place) = doomed.place {
         let sandbox = Object::take(place);
         // The filler waits for room.

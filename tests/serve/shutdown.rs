@@ -105,7 +105,8 @@ async fn what_a_killed_worker_was_running_is_answered_by_the_next_one_which_clea
     assert!(client.inbox().is_empty(), "nobody answered yet");
 
     // A runner's volume of another version, as Docker makes it when it is mounted after it was removed: without a label.
-    let stale = format!("tester-runner-{}", uuid::Uuid::new_v4().simple());
+    let half = || uuid::Uuid::new_v4().simple().to_string();
+    let stale = format!("tester-runner-{}{}", half(), half());
     docker::docker(&["volume", "create", &stale]).await;
     let mut next = Worker::spawn(&setup);
     let outcome = client.result(&job).await.outcome;

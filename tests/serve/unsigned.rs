@@ -48,7 +48,7 @@ async fn an_unsigned_or_altered_job_leases_no_sandbox_and_has_no_result() {
         ("tester_worker_containers_total", &[("event", "destroyed")]),
     ] {
         let value = worker.metric(name, labels).await;
-        // What filled the runner's volume at start is a container too, and is not counted.
+        // What filled the runner's volume at start is a container too, but no sandbox, and not counted.
         assert!(value.abs() < 0.5, "{name} is {value}");
     }
     let after = worker.metric("tester_worker_containers_total", &[("event", "created")]).await;
