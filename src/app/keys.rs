@@ -64,7 +64,13 @@ pub struct Keys {
     pub admission: Arc<Admission>,
     /// Signs results.
     pub signer: Arc<SigningKey>,
+    /// What the files were like before they were read: a change in between is seen by the next look.
+    pub known: Fingerprint,
 }
+
+/// What changes when a key file does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint([Option<[u8; 32]>; 2]);
 
 /// Where keys come from.
 #[derive(Debug, Clone)]
@@ -84,9 +90,10 @@ impl KeySource {
     /// # Errors
     /// [`KeysError`] says which file or variable, and what is wrong with it.
     pub async fn load(&self) -> Result<Keys, KeysError> {
+        let known = self.fingerprint().await;
         let jwks = self.jwks().await?;
         let pem = self.pem().await?;
-        self.build(jwks.as_deref(), pem.as_ref())
+        self.build(jwks.as_deref(), pem.as_ref(), known)
     }
 
     async fn jwks(&self) -> Result<Option<Vec<u8>>, KeysError> {
@@ -106,7 +113,7 @@ impl KeySource {
         Ok(Some(SecretString::from(text)))
     }
 
-    fn build(&self, jwks: Option<&[u8]>, pem: Option<&SecretString>) -> Result<Keys, KeysError> {
+    fn build(&self, jwks: Option<&[u8]>, pem: Option<&SecretString>, known: Fingerprint) -> Result<Keys, KeysError> {
         let keys = &self.config.keys;
         let ring = match (jwks, &self.token) {
             (Some(json), _) => KeyRing::from_jwks(json, Direction::Jobs)
@@ -124,23 +131,24 @@ impl KeySource {
         for kid in admission.policies_without_key() {
             tracing::warn!("keys.policies.{kid:?} is for a key that is not there; is the kid misspelt?");
         }
-        Ok(Keys { admission: Arc::new(admission), signer: Arc::new(signer) })
+        Ok(Keys { admission: Arc::new(admission), signer: Arc::new(signer), known })
     }
 
-    /// Looks at the files again and again; sends new keys when their bytes have changed. What cannot be used is logged
+    /// Looks at the files again and again, the first time against what was `known` before they were loaded; sends new keys when their bytes have changed. What cannot be used is logged
     /// and counted, and the old keys stay in force.
     pub async fn watch(
         self,
-        admission: watch::Sender<Arc<Admission>>,
-        signer: watch::Sender<Arc<SigningKey>>,
+        senders: (watch::Sender<Arc<Admission>>, watch::Sender<Arc<SigningKey>>),
         metrics: Metrics,
+        known: Fingerprint,
         stop: CancellationToken,
     ) {
         if self.config.keys.jwks_file.is_empty() && self.config.keys.signing_key_file.is_empty() {
             return;
         }
+        let (admission, signer) = senders;
         let mut period = tokio::time::interval(RELOAD_PERIOD);
-        let mut known = self.fingerprint().await;
+        let mut known = known;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -169,11 +177,11 @@ impl KeySource {
     }
 
     /// What changes when a key file does: its content, for a secret that is mounted may change by a link alone.
-    async fn fingerprint(&self) -> [Option<[u8; 32]>; 2] {
+    async fn fingerprint(&self) -> Fingerprint {
         use sha2::{Digest as _, Sha256};
         let digest = async |path: &str| tokio::fs::read(path).await.ok().map(|bytes| Sha256::digest(&bytes).into());
         let keys = &self.config.keys;
-        [digest(&keys.jwks_file).await, digest(&keys.signing_key_file).await]
+        Fingerprint([digest(&keys.jwks_file).await, digest(&keys.signing_key_file).await])
     }
 }
 

@@ -1,7 +1,7 @@
 //! The worker: which parts start, in which order, and in which order they stop.
 //!
 //! ```text
-//! start: keys ─▶ sidecar ─▶ sandboxes ─▶ broker ─▶ dispatcher ─▶ accepting
+//! start: keys ─▶ sidecar's port ─▶ broker, gate closed ─▶ sandboxes ─▶ dispatcher ─▶ accepting
 //! stop:  not accepting ─▶ consumers cancelled ─▶ waiting jobs given back ─▶ running jobs end or are given back
 //!        ─▶ sandboxes removed ─▶ broker closed ─▶ sidecar
 //! ```
@@ -54,6 +54,8 @@ pub enum Ended {
     GaveBack,
     /// A second signal came.
     Killed(Came),
+    /// The dispatcher ended although nobody told it to: a fault of ours.
+    Broken,
 }
 
 /// Why the worker could not start.
@@ -120,7 +122,7 @@ async fn start(loaded: Loaded) -> Result<Worker, ServeError> {
     let Loaded { config, token, .. } = loaded;
     let epoch = identity::epoch()?;
     let source = KeySource::new(config.clone(), token);
-    let Keys { admission, signer } = source.load().await?;
+    let Keys { admission, signer, known } = source.load().await?;
     let metrics = Metrics::new(&config);
     let conditions = Conditions::default();
     // Bound before anything else is made: a port that is taken ends the start with nothing to clean up.
@@ -149,7 +151,7 @@ async fn start(loaded: Loaded) -> Result<Worker, ServeError> {
     let dispatcher =
         Dispatcher::new(pipeline_settings(&config), sandboxes.clone(), publisher, (admission, signer), metrics.clone());
     let (stop_last, last_tasks) = (CancellationToken::new(), TaskTracker::new());
-    last_tasks.spawn(source.watch(admission_in, signer_in, metrics.clone(), stop_last.clone()));
+    last_tasks.spawn(source.watch((admission_in, signer_in), metrics.clone(), known, stop_last.clone()));
     let pulse = Pulse::default();
     if let Some(sidecar) = sidecar {
         let overview = Overview {
@@ -196,6 +198,7 @@ impl Worker {
         let drained = self.run(&drain).await;
         self.stop().await;
         match drained {
+            _ if !drain.is_cancelled() => Ended::Broken,
             Drained::Finished => Ended::Drained,
             Drained::GaveBack => Ended::GaveBack,
         }
@@ -269,6 +272,7 @@ fn pipeline_settings(config: &Config) -> Settings {
             results_seconds: config.protocol.results_stored_seconds,
             results_bytes_max: RESULTS_STORED_BYTES_MAX,
             ids_max: IDS_MAX,
+            hold_seconds_max: config.protocol.lifetime_seconds_max,
         },
     }
 }

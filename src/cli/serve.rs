@@ -29,6 +29,7 @@ pub(super) fn run(loaded: Loaded) -> Result<ExitCode, Failure> {
     match ended.map_err(Failure::usage)? {
         Ended::Drained => Ok(ExitCode::SUCCESS),
         Ended::GaveBack => Ok(ExitCode::from(GAVE_BACK)),
+        Ended::Broken => Err(Failure::fault(anyhow::anyhow!("the dispatcher ended by itself; the log says why"))),
         Ended::Killed(signal) => Ok(ExitCode::from(signal.exit_status())),
     }
 }

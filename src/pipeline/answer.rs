@@ -45,6 +45,9 @@ impl<E: Executor, P: Publisher> Context<E, P> {
                 }
             }
             AnswerContent::Stored(id, stored) => {
+                // A requester that came back has another direct address than before.
+                let again = message.properties.reply_to.clone().filter(|_| outgoing::is_direct(&stored.reply_to));
+                let stored = Stored { reply_to: again.unwrap_or(stored.reply_to), ..stored };
                 self.publish_result(&stored.reply_to, id, &message, stored.body).await.is_some()
             }
         };
@@ -131,7 +134,10 @@ impl<E: Executor, P: Publisher> Context<E, P> {
 
     /// Gives a job back to the queue, with every delivery of it.
     pub(super) async fn give_back(&self, key: &JobKey, disposition: Disposition) {
-        for delivery in self.registry.given_back(key) {
+        let deliveries = self.registry.given_back(key);
+        // The issuer has one running job less: another one of it may go.
+        self.slot_freed.notify_one();
+        for delivery in deliveries {
             self.settle(delivery, disposition).await;
         }
     }

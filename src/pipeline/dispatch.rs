@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -53,7 +54,8 @@ pub(super) struct Context<E, P> {
     pub(super) metrics: Metrics,
     /// Ends whatever still runs, at the drain's deadline.
     pub(super) abort: CancellationToken,
-    slot_freed: Notify,
+    /// Something changed that may let a waiting job go.
+    pub(super) slot_freed: Notify,
 }
 
 /// How a drain ended.
@@ -173,9 +175,9 @@ impl<E: Executor, P: Publisher> Dispatcher<E, P> {
         limit: Duration,
     ) -> Drained {
         let deadline = Instant::now() + limit;
-        for waiting in lines.drain() {
-            self.context.give_back(waiting.authentic.key(), Disposition::Requeue).await;
-        }
+        let waiting = lines.drain();
+        let given_back = waiting.iter().map(|job| self.context.give_back(job.authentic.key(), Disposition::Requeue));
+        join_all(given_back).await;
         self.tasks.close();
         let finished = loop {
             tokio::select! {
@@ -185,6 +187,9 @@ impl<E: Executor, P: Publisher> Dispatcher<E, P> {
                 Some(delivered) = deliveries.recv() => self.context.settle(delivered.acknowledger, Disposition::Requeue).await,
             }
         };
+        while let Ok(delivered) = deliveries.try_recv() {
+            self.context.settle(delivered.acknowledger, Disposition::Requeue).await;
+        }
         if finished {
             return Drained::Finished;
         }

@@ -16,7 +16,7 @@ const DETAIL_BYTES_MAX: usize = 1_024;
 
 /// A result on its way to the job's reply queue.
 pub(super) fn result(reply_to: &str, id: Uuid, correlation_id: Option<String>, body: Bytes) -> Outbound {
-    let address = if reply_to.starts_with(DIRECT_REPLY) {
+    let address = if is_direct(reply_to) {
         Address::DirectReply(reply_to.to_owned())
     } else {
         Address::ReplyQueue(reply_to.to_owned())
@@ -64,6 +64,11 @@ pub(super) fn parked(result: Outbound) -> Outbound {
     let headers =
         vec![("x-tester-reason".to_owned(), "unroutable".to_owned()), ("x-tester-reply-to".to_owned(), queue)];
     Outbound { address: Address::Unrouted, headers, ..result }
+}
+
+/// Whether an address is one of RabbitMQ's direct reply-to.
+pub(super) fn is_direct(reply_to: &str) -> bool {
+    reply_to.starts_with(DIRECT_REPLY)
 }
 
 /// The address as the settlement table knows it.

@@ -54,11 +54,6 @@ impl<E: Executor, P: Publisher> Context<E, P> {
         let reply = authentic.reply().clone();
         let attempt = message.attempt.max(self.registry.faults(&reply.key).saturating_add(1));
         let message = Message { attempt, ..message };
-        if attempt > self.settings.attempts_max {
-            drop(slot);
-            let text = format!("the job was delivered {attempt} times and never answered");
-            return self.answer_internal_error(&reply, &message, text).await;
-        }
         let admission = self.admission.borrow().clone();
         let job = match authentic.admit(&admission, super::now()) {
             Ok(job) => Arc::new(job),
@@ -67,6 +62,12 @@ impl<E: Executor, P: Publisher> Context<E, P> {
                 return self.refuse(refusal.into(), &reply, &message).await;
             }
         };
+        // After admission: also this answer goes only where the key may have it sent.
+        if attempt > self.settings.attempts_max {
+            drop(slot);
+            let text = format!("the job was delivered {attempt} times and never answered");
+            return self.answer_internal_error(&reply, &message, text).await;
+        }
         let began = message.received_at.elapsed();
         let ran = tokio::select! {
             result = self.executor.execute(Arc::clone(&job), cancel) => match result {
@@ -130,7 +131,10 @@ impl<E: Executor, P: Publisher> Context<E, P> {
         let Some(stored) = self.publish_result(&reply.reply_to, reply.key.id, message, body).await else {
             return self.give_back_as(Event::Shutdown, &reply.key).await;
         };
-        for delivery in self.registry.answered(&reply.key, stored, super::now()) {
+        let deliveries = self.registry.answered(&reply.key, stored, super::now());
+        // The issuer has one running job less: another one of it may go.
+        self.slot_freed.notify_one();
+        for delivery in deliveries {
             self.settle(delivery, disposition(wanted, true)).await;
         }
     }

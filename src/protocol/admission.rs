@@ -264,6 +264,10 @@ impl Authentic {
     /// # Errors
     /// [`Refusal`] for whatever is wrong first.
     pub fn admit(self, admission: &Admission, now_unix_seconds: u64) -> Result<Verified<Job>, Refusal> {
+        if admission.keys.find(&self.reply.kid).is_none() {
+            let detail = format!("the key {} was removed while the job waited", quote(&self.reply.kid));
+            return Err(dead(DeadReason::UnknownKey, detail));
+        }
         admission.check_reply_to(&self.reply.kid, &self.claimed_reply_to)?;
         match self.check(admission, now_unix_seconds) {
             Ok(granted) => Ok(Verified::new(self.into_job(granted))),

@@ -21,6 +21,8 @@ pub struct ReplayBounds {
     pub results_bytes_max: usize,
     /// Ids of ended jobs.
     pub ids_max: usize,
+    /// How long an id is held at most, in seconds: no job that admission lets in lives longer.
+    pub hold_seconds_max: u64,
 }
 
 /// What is known of a job.
@@ -121,7 +123,9 @@ impl<T> ReplayWindow<T> {
         self.forget(key);
         let until = now.saturating_add(self.bounds.results_seconds);
         // As long as admission would let the job in, leeway included.
-        let hold = until.max(result.expires_at.saturating_add(LEEWAY_SECONDS));
+        // One that claims to live longer is refused each time, and must not hold its place for ever.
+        let longest = now.saturating_add(self.bounds.hold_seconds_max).saturating_add(2 * LEEWAY_SECONDS);
+        let hold = until.max(result.expires_at.saturating_add(LEEWAY_SECONDS).min(longest));
         let order = self.next_order;
         self.next_order += 1;
         let stored = Stored { result: result.result, bytes: result.bytes, until };
@@ -220,8 +224,13 @@ mod tests {
     use proptest::prelude::*;
     use uuid::Uuid;
 
-    const BOUNDS: ReplayBounds =
-        ReplayBounds { results_max: 2, results_seconds: 100, results_bytes_max: 1000, ids_max: 4 };
+    const BOUNDS: ReplayBounds = ReplayBounds {
+        results_max: 2,
+        results_seconds: 100,
+        results_bytes_max: 1000,
+        ids_max: 4,
+        hold_seconds_max: 1_000_000,
+    };
     const A: JobDigest = JobDigest([1; 32]);
     const B: JobDigest = JobDigest([2; 32]);
 

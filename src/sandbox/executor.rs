@@ -68,6 +68,7 @@ impl Sandboxes {
             reaper: Reaper::start(Arc::clone(&maker), &reaper.tasks, reaper.stop.clone()),
             maker,
             metrics: metrics.clone(),
+            fillers: fillers.tasks.clone(),
             creations: Arc::new(Semaphore::new(config.pool.create_parallel_max)),
             health: Arc::new(Health::new(conditions, config.profiles.keys())),
             runner_volume_ensured: Arc::new(tokio::sync::Mutex::new(false)),

@@ -120,7 +120,10 @@ impl Maker {
         Ok(Sandbox { name: name.to_owned(), image, link, missing_evidence: ready.missing, pool_changed })
     }
 
-    /// Removes a container with its anonymous volumes. One that is gone, or going, is fine.
+    /// Removes a container with its anonymous volumes. One that is gone is fine.
+    ///
+    /// # Errors
+    /// Also when Docker is removing it already: it may still run then, and the removal may still fail.
     pub(super) async fn remove(&self, name: &str) -> Result<(), DockerError> {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         let removed = self
@@ -128,7 +131,7 @@ impl Maker {
             .call(DockerOperation::Remove, |docker| async move { docker.remove_container(name, Some(options)).await })
             .await;
         match removed {
-            Err(error) if error.is_not_found() || error.is_conflict() => Ok(()),
+            Err(error) if error.is_not_found() => Ok(()),
             other => other,
         }
     }

@@ -31,7 +31,10 @@ pub(super) async fn sweep(maker: &Maker, now_unix_seconds: i64) -> Result<usize,
         .collect();
     for name in &garbage {
         tracing::info!("removing `{name}`, which a dead worker left behind");
-        maker.remove(name).await?;
+        if let Err(error) = maker.remove(name).await {
+            // The next look tries again; the others must not wait for it.
+            tracing::warn!("`{name}` could not be removed: {error}");
+        }
     }
     Ok(garbage.len())
 }
@@ -61,7 +64,8 @@ pub(super) async fn sweep_volumes(maker: &Maker, own: bool) -> Result<(), Docker
         match removed {
             // In use by another worker, or gone already.
             Err(error) if error.is_conflict() || error.is_not_found() => {}
-            other => other?,
+            Err(error) => tracing::warn!("the volume `{name}` could not be removed: {error}"),
+            Ok(()) => {}
         }
     }
     Ok(())

@@ -17,6 +17,7 @@ use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::blueprint::Blueprint;
 use super::engine::DockerError;
@@ -35,6 +36,10 @@ const IMAGE_FACTS_AGE_MAX: Duration = Duration::from_secs(10);
 /// First and longest pause after a creation failed.
 const RETRY_PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
+/// How long a job waits for a sandbox. There are as many places as slots and warm sandboxes together, so it only takes the
+/// time of a creation, unless removals are stuck.
+const LEASE_TIMEOUT: Duration = Duration::from_secs(90);
+
 /// What the pools of all profiles share.
 #[derive(Debug, Clone)]
 pub(super) struct Shared {
@@ -44,6 +49,8 @@ pub(super) struct Shared {
     pub(super) creations: Arc<Semaphore>,
     pub(super) health: Arc<Health>,
     pub(super) metrics: Metrics,
+    /// Where creations run: they are waited for before the reaper ends.
+    pub(super) fillers: TaskTracker,
     pub(super) runner_volume_ensured: Arc<tokio::sync::Mutex<bool>>,
 }
 
@@ -106,6 +113,13 @@ impl ProfilePool {
     /// # Cancel safety
     /// A sandbox that was handed out and not taken goes to the reaper.
     pub(super) async fn lease(&self) -> Result<Object<Sandbox>, Arc<DockerError>> {
+        tokio::time::timeout(LEASE_TIMEOUT, self.lease_whenever()).await.unwrap_or_else(|_elapsed| {
+            let reason = format!("no sandbox was to be had within {} s", LEASE_TIMEOUT.as_secs());
+            Err(Arc::new(DockerError::Runner { reason }))
+        })
+    }
+
+    async fn lease_whenever(&self) -> Result<Object<Sandbox>, Arc<DockerError>> {
         let _waiting = Waiting::new(&self.waiting);
         let mut failure = self.failure.subscribe();
         loop {
@@ -142,7 +156,7 @@ impl ProfilePool {
     pub(super) async fn make_fresh(self: &Arc<Self>, print: Blueprint) -> Result<Sandbox, Arc<DockerError>> {
         let (made, wanted) = oneshot::channel();
         let pool = Arc::clone(self);
-        self.shared.maker.tasks.spawn(async move {
+        self.shared.fillers.spawn(async move {
             if let Err(Ok(unwanted)) = made.send(pool.make(print).await) {
                 pool.doom(unwanted.name, None);
             }

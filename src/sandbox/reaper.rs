@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool::unmanaged::Object;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -59,14 +59,15 @@ impl Reaper {
 
 async fn work(maker: Arc<Maker>, mut queue: mpsc::UnboundedReceiver<Doomed>, close: CancellationToken) {
     let mut removals = JoinSet::new();
+    let lanes = Arc::new(Semaphore::new(PARALLEL_MAX));
     let mut open = true;
     while open || !removals.is_empty() {
         tokio::select! {
             // What was posted before is still received.
             () = close.cancelled(), if !queue.is_closed() => queue.close(),
-            next = queue.recv(), if open && removals.len() < PARALLEL_MAX => match next {
+            next = queue.recv(), if open => match next {
                 Some(doomed) => {
-                    removals.spawn(remove(Arc::clone(&maker), doomed));
+                    removals.spawn(remove(Arc::clone(&maker), doomed, Arc::clone(&lanes)));
                 }
                 None => open = false,
             },
@@ -80,9 +81,14 @@ async fn work(maker: Arc<Maker>, mut queue: mpsc::UnboundedReceiver<Doomed>, clo
 }
 
 /// Tries until the container is gone. Only the end of the process stops it; the next start finds what is left then.
-async fn remove(maker: Arc<Maker>, doomed: Doomed) {
+async fn remove(maker: Arc<Maker>, doomed: Doomed, lanes: Arc<Semaphore>) {
     let (mut pause, longest) = RETRY_PAUSES;
-    while let Err(error) = maker.remove(&doomed.name).await {
+    loop {
+        // Held for one call: a container that cannot be removed must not hold up the others. (Never closed.)
+        let lane = lanes.acquire().await.ok();
+        let removed = maker.remove(&doomed.name).await;
+        drop(lane);
+        let Err(error) = removed else { break };
         tracing::warn!("the sandbox `{}` could not be removed, trying again in {pause:?}: {error}", doomed.name);
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(longest);

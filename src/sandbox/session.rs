@@ -185,7 +185,7 @@ impl<'a> Receiver<'a> {
                 }
             };
             let Some((kind, payload)) = frame else { return End::Lost };
-            if kind == Kind::Started && !cancelled {
+            if kind == Kind::Started && !cancelled && self.started_at.is_none() {
                 let now = Instant::now();
                 self.started.notify_one();
                 self.started_at = Some(now);
