@@ -93,6 +93,10 @@ async fn host(engine: &Engine) -> Finding {
             if !security.contains("seccomp") {
                 return Finding::bad("host", text, "Docker must have seccomp: use a kernel with CONFIG_SECCOMP_FILTER");
             }
+            if cgroup == "v1" {
+                let hint = "buffers of loopback sockets do not count as a sandbox's memory under cgroup v1; use a host with v2";
+                return Finding::doubtful("host", text, hint);
+            }
             if info.swap_limit == Some(false) {
                 let hint = "swap cannot be limited; turn it off (swapoff -a), or boot with swapaccount=1";
                 return Finding::doubtful("host", text, hint);

@@ -25,7 +25,9 @@ pub(super) struct Context {
 pub(super) fn record(session: &Session, context: Context) -> Option<RunRecord> {
     match &session.end {
         End::Reported(ended) => Some(reported(session, ended, context)),
-        End::Lost if context.container_oom => Some(unreported(session, context, Cause::Exited, EndedBy::Kernel)),
+        End::Lost if context.container_oom && session.started_at.is_some() => {
+            Some(unreported(session, context, Cause::Exited, EndedBy::Kernel))
+        }
         End::Overdue { started: true } => Some(unreported(session, context, Cause::Wall, EndedBy::Worker)),
         End::Cancelled => Some(unreported(session, context, Cause::Cancelled, EndedBy::Worker)),
         End::Lost | End::Fault(_) | End::Overdue { started: false } => None,

@@ -133,7 +133,9 @@ impl<'a> Running<'a> {
         loop {
             let reused = self.hold(Blueprint::new(asked.limits)).await?;
             let session = self.session(&asked).await?;
-            if reused && matches!(session.end, End::Fault(_)) {
+            // What an earlier case left there may keep the runner from emptying it, or kill it: that is not this case's doing.
+            let unstarted = session.started_at.is_none();
+            if reused && unstarted && matches!(session.end, End::Fault(_) | End::Lost | End::Overdue { .. }) {
                 tracing::warn!("a sandbox could not be used again: {:?}", session.end);
                 self.destroy().await?;
                 continue;

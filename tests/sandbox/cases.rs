@@ -144,3 +144,24 @@ print(limit, sys.argv[1:])
         [format!("{} ['all']", bytes(256)), format!("{} ['all', 'own']", bytes(512)), format!("{} ['all']", bytes(64))];
     assert_eq!(lines, expected);
 }
+
+#[test]
+fn a_case_that_leaves_more_than_the_runner_can_clear_is_not_the_next_ones_fault() {
+    let code = "
+import os
+if input() == 'litter':
+    n = 0
+    try:
+        while True:
+            os.close(os.open(f'/dev/shm/{n}', os.O_CREAT | os.O_WRONLY))
+            n += 1
+    except OSError:
+        pass
+print('done')
+";
+    let mut job = with_cases(code, vec![case("litter", "litter"), case("next", "x")]).limit("memory_bytes", 48 << 20);
+    job = job.limit("cpus", 1).limit("wall_seconds", 20).limit("cpu_seconds", 8);
+    let outcome = job.run().0.outcome;
+    assert_eq!(outcome.cases[1].run.status, Status::Ok, "{:?}", outcome.cases);
+    assert_eq!(outcome.cases[1].run.stdout.content.as_bytes(), b"done\n");
+}

@@ -252,3 +252,16 @@ fn other_processes_and_cpus_than_the_profiles_take_effect() {
         assert!(free.evidence().cpu_throttled_seconds < 0.1, "{:?}", free.evidence());
     }
 }
+
+#[test]
+fn a_pipe_in_packet_mode_hides_nothing_from_the_count() {
+    let code = "
+import fcntl, os
+fcntl.fcntl(1, fcntl.F_SETFL, fcntl.fcntl(1, fcntl.F_GETFL) | os.O_DIRECT)
+os.write(1, b'x' * 4000)
+";
+    let ran = Job::python(code).limit("stdout_bytes", 1000).run();
+    assert_eq!((ran.status(), ran.limit()), (Status::OutputLimit, Some(LimitHit::Stdout)));
+    let stdout = &ran.0.outcome.run.stdout;
+    assert_eq!((stdout.content.len(), stdout.bytes_total, stdout.truncated), (1000, 4000, true));
+}

@@ -92,7 +92,7 @@ fn personality() -> Vec<sock_filter> {
 /// No input pushed into a terminal.
 fn ioctl() -> Vec<sock_filter> {
     let mut block = vec![load(OFFSET_ARGUMENT_1)];
-    for request in [libc::TIOCSTI, libc::TIOCLINUX] {
+    for request in [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCSETD] {
         block.extend([jump(JUMP_EQUAL, request_word(request), 0, 1), answer(errno(libc::EPERM))]);
     }
     block.push(answer(ALLOW));

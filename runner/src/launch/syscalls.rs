@@ -74,6 +74,12 @@ pub(super) const ABSENT: &[c_long] = &[
     libc::SYS_io_uring_setup,
     libc::SYS_io_uring_enter,
     libc::SYS_io_uring_register,
+    // Contexts of the older interface are counted for the whole host: one sandbox could take all of them.
+    libc::SYS_io_setup,
+    libc::SYS_io_destroy,
+    libc::SYS_io_submit,
+    libc::SYS_io_cancel,
+    libc::SYS_io_getevents,
     // Memory that no supervisor can see.
     libc::SYS_memfd_secret,
     // Its flags lie behind a pointer, where a filter cannot look; the C library falls back to `clone`.

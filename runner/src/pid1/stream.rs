@@ -8,6 +8,9 @@ use tester_runner::frame::{DATA_BYTES_MAX, Kind};
 use super::Stop;
 use super::output::Output;
 
+/// The largest packet of a pipe in packet mode (`PIPE_BUF`, pipe(7)).
+const PACKET_BYTES_MAX: usize = 4096;
+
 /// A stream that is read without ever blocking.
 pub(super) struct Stream {
     kind: Kind,
@@ -49,27 +52,41 @@ impl Stream {
         self.total > self.limit
     }
 
-    /// Reads once and sends what is within the limit. The output must be empty: its buffer is what is read into.
+    /// Reads what is there, up to a frame's worth, and sends what is within the limit. The output must be empty: its buffer
+    /// is what is read into.
+    ///
+    /// Each read has room for a whole packet, also near the limit: the program may put its pipe into packet mode, where the
+    /// kernel drops what a short read leaves, and what was dropped would not be counted. Small writes are gathered into one
+    /// frame, so that a byte at a time costs the worker no frame each.
     pub(super) fn pump(&mut self, output: &mut Output) -> Result<Pumped, Stop> {
         let Some(fd) = self.fd.as_ref() else { return Ok(Pumped::Ended) };
-        let room = usize::try_from(self.limit.saturating_sub(self.total)).unwrap_or(usize::MAX);
-        // Beyond the limit bytes are still read, to be counted and dropped.
-        let space = output.payload_space(if room == 0 { DATA_BYTES_MAX } else { room });
-        match rustix::io::read(fd, space) {
-            Ok(0) => {
-                self.fd = None;
-                Ok(Pumped::Ended)
-            }
-            Ok(bytes) => {
-                self.total = self.total.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
-                if room > 0 {
-                    output.commit(self.kind, bytes)?;
+        let space = output.payload_space(DATA_BYTES_MAX);
+        let mut bytes = 0;
+        let mut pumped = Pumped::Empty;
+        while let Some(rest) = space.get_mut(bytes..).filter(|rest| rest.len() >= PACKET_BYTES_MAX) {
+            match rustix::io::read(fd, rest) {
+                Ok(0) => {
+                    pumped = Pumped::Ended;
+                    break;
                 }
-                Ok(Pumped::Bytes)
+                Ok(read) => {
+                    bytes += read;
+                    pumped = Pumped::Bytes;
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => break,
+                Err(error) => return Err(Stop::ours("read the program's output", error)),
             }
-            Err(Errno::AGAIN) => Ok(Pumped::Empty),
-            Err(Errno::INTR) => Ok(Pumped::Bytes),
-            Err(error) => Err(Stop::ours("read the program's output", error)),
         }
+        if pumped == Pumped::Ended {
+            self.fd = None;
+        }
+        let room = usize::try_from(self.limit.saturating_sub(self.total)).unwrap_or(usize::MAX);
+        self.total = self.total.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        // Beyond the limit bytes are only counted.
+        if bytes.min(room) > 0 {
+            output.commit(self.kind, bytes.min(room))?;
+        }
+        Ok(pumped)
     }
 }
