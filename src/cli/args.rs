@@ -28,7 +28,8 @@ pub enum Command {
     /// SIGTERM or SIGINT drains: nothing new is taken, running jobs end, what is left after `worker.drain_seconds` goes back
     /// to its queue. A second signal ends at once.
     ///
-    /// Exit status: 0 drained, 2 bad configuration or keys, 75 deadline passed and jobs given back, 130 or 143 second signal.
+    /// Exit status: 0 drained, 2 bad configuration or keys, 70 a fault of ours,
+    /// 75 deadline passed and jobs given back, 130 or 143 second signal.
     Serve,
     /// Run one job here, in a sandbox, without a broker
     ///
