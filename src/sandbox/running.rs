@@ -19,6 +19,7 @@ use crate::domain::checker::as_expected;
 use crate::domain::job::{Expect, Job};
 use crate::domain::outcome::{CaseRecord, Isolation, RunRecord};
 use crate::domain::verdict::Status;
+use crate::ports::events::EventSink;
 use crate::ports::execution::{Execution, ExecutionFault, TestReport};
 
 /// Output of all cases together that a result keeps, in bytes. The judgement of a case sees all of its output.
@@ -31,6 +32,7 @@ pub(super) struct Running<'a> {
     profile: &'a Profile,
     pool: &'a Arc<ProfilePool>,
     cancel: &'a CancellationToken,
+    events: &'a EventSink,
     lease: Option<Held>,
     asked_at: Instant,
     leased_at: Option<Instant>,
@@ -59,6 +61,7 @@ impl<'a> Running<'a> {
         job: &'a Job,
         place: (&'a Profile, &'a Arc<ProfilePool>),
         cancel: &'a CancellationToken,
+        events: &'a EventSink,
     ) -> Self {
         let (profile, pool) = place;
         let now = Instant::now();
@@ -68,6 +71,7 @@ impl<'a> Running<'a> {
             profile,
             pool,
             cancel,
+            events,
             lease: None,
             asked_at: now,
             leased_at: None,
@@ -96,7 +100,9 @@ impl<'a> Running<'a> {
             for output in [&mut shown.stdout, &mut shown.stderr] {
                 kept_bytes = output.keep_within(CASES_OUTPUT_BYTES_MAX, kept_bytes);
             }
-            cases.push(CaseRecord { name: case.name.clone(), run: shown });
+            let record = CaseRecord { name: case.name.clone(), run: shown };
+            self.events.case(&record);
+            cases.push(record);
             let status = ran.record.status;
             // The job is what its first case that is not `ok` is; else what the last one is.
             if verdict.as_ref().is_none_or(|known| known.record.status == Status::Ok) {
@@ -178,7 +184,7 @@ impl<'a> Running<'a> {
         let plan = plan::plan(self.job, self.profile, &sandbox.image.env, asked, uid)
             .map_err(|error| ExecutionFault::Unrunnable { reason: format!("its files cannot be packed: {error}") })?;
         self.image_digest.clone_from(&sandbox.image.digest);
-        let session = session::run(&mut sandbox.link, &plan, self.cancel, &sandbox.pool_changed).await;
+        let session = session::run(&mut sandbox.link, &plan, self.cancel, (&sandbox.pool_changed, self.events)).await;
         self.started_at = self.started_at.or(session.started_at);
         self.ended_at = session.ended_at;
         Ok(session)
