@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use super::failure::Failure;
 use super::status::Ending;
 use super::{output, render};
-use crate::domain::outcome::Outcome;
+use crate::domain::content::Content;
+use crate::domain::outcome::{Outcome, Output};
 use crate::protocol::event::{EventClaims, EventName};
 
 /// What was shown so far.
@@ -29,7 +30,7 @@ impl Live {
     /// What the system says about stdout or stderr.
     pub(super) fn show(&mut self, event: &EventClaims) -> io::Result<()> {
         self.count(event);
-        let bytes = event.content.as_ref().map_or(&[][..], |content| content.as_bytes());
+        let bytes = event.content.as_ref().map_or(&[][..], Content::as_bytes);
         write(event.event, bytes)
     }
 
@@ -42,7 +43,7 @@ impl Live {
         }
         self.broken |= event.seq != self.seq + 1;
         self.seq = event.seq;
-        let bytes = event.content.as_ref().map_or(0, crate::domain::content::Content::len);
+        let bytes = event.content.as_ref().map_or(0, Content::len);
         match event.event {
             EventName::Stdout => self.shown[0] += bytes,
             EventName::Stderr => self.shown[1] += bytes,
@@ -52,18 +53,25 @@ impl Live {
 
     /// Shows the rest of the output and the verdict, or all of the output where some was missed.
     pub(super) fn end(self, outcome: &Outcome) -> Result<ExitCode, Failure> {
-        let ending = Ending::Result(outcome.run.status).into();
-        if self.broken {
-            output::err("\nsome output was not told in time; this is all of it:\n");
-            render::show(outcome)?;
-            return Ok(ending);
+        match self.rest(outcome) {
+            Some([stdout, stderr]) => {
+                write(EventName::Stdout, stdout)?;
+                write(EventName::Stderr, stderr)?;
+                output::err(&render::verdict(outcome));
+            }
+            None => {
+                output::err("\nsome output was not told in time; this is all of it:\n");
+                render::show(outcome)?;
+            }
         }
-        let streams = [(EventName::Stdout, &outcome.run.stdout), (EventName::Stderr, &outcome.run.stderr)];
-        for ((name, stream), shown) in streams.into_iter().zip(self.shown) {
-            write(name, stream.content.as_bytes().get(shown..).unwrap_or_default())?;
-        }
-        output::err(&render::verdict(outcome));
-        Ok(ending)
+        Ok(Ending::Result(outcome.run.status).into())
+    }
+
+    /// What of stdout and stderr is still to be shown; `None` where nobody can say.
+    fn rest<'o>(&self, outcome: &'o Outcome) -> Option<[&'o [u8]; 2]> {
+        let [stdout, stderr] = self.shown;
+        let rest = |output: &'o Output, shown| output.content.as_bytes().get(shown..).unwrap_or_default();
+        (!self.broken).then(|| [rest(&outcome.run.stdout, stdout), rest(&outcome.run.stderr, stderr)])
     }
 }
 
@@ -72,5 +80,47 @@ fn write(name: EventName, bytes: &[u8]) -> io::Result<()> {
         EventName::Stdout => output::out(bytes),
         EventName::Stderr => output::write(&mut io::stderr().lock(), bytes),
         EventName::Started | EventName::Case => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::{JobEvent, Stream};
+    use crate::domain::job::{JobDigest, JobKey};
+    use crate::domain::outcome::RunRecord;
+    use crate::domain::verdict::Status;
+    use crate::pipeline::outcome::{Stamps, not_run};
+    use crate::protocol::event::Teller;
+
+    fn output(attempt: u32, seq: u64, text: &str) -> EventClaims {
+        let key = JobKey { issuer: "b".to_owned(), id: uuid::Uuid::nil() };
+        let event = JobEvent::Output(Stream::Stdout, Content::from(text));
+        EventClaims::new((&key, JobDigest([0; 32])), Teller { worker: "w", attempt, now: 0 }, seq, event)
+    }
+
+    fn outcome(stdout: &str) -> Outcome {
+        let mut run = RunRecord::not_run(Status::Ok, None, String::new());
+        run.stdout.content = Content::from(stdout);
+        let total = std::time::Duration::ZERO;
+        not_run(run, None, Stamps { queued: None, began: None, total, worker: "w", attempt: 1 })
+    }
+
+    #[track_caller]
+    fn rest(events: &[EventClaims], result: &str) -> Option<String> {
+        let mut live = Live::default();
+        events.iter().for_each(|event| live.count(event));
+        let outcome = outcome(result);
+        live.rest(&outcome).map(|[stdout, _]| String::from_utf8(stdout.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn what_was_shown_is_not_shown_again_and_what_was_missed_is() {
+        assert_eq!(rest(&[], "abc").as_deref(), Some("abc"), "nothing was told");
+        assert_eq!(rest(&[output(1, 1, "a"), output(1, 2, "b")], "abc").as_deref(), Some("c"), "the end is missing");
+        assert_eq!(rest(&[output(1, 1, "abc")], "a").as_deref(), Some(""), "the result was cut");
+        assert_eq!(rest(&[output(1, 1, "a"), output(1, 3, "c")], "abc"), None, "a gap");
+        assert_eq!(rest(&[output(1, 2, "b")], "abc"), None, "a gap at the beginning");
+        assert_eq!(rest(&[output(1, 1, "a"), output(2, 1, "a")], "ab"), None, "another attempt began anew");
     }
 }
