@@ -21,7 +21,6 @@ pub mod result;
 pub mod schema;
 pub mod signing;
 mod strict;
-mod unsupported;
 pub mod verified;
 
 /// The version of jobs and results: their claim `v`.

@@ -53,16 +53,13 @@ impl Live {
 
     /// Shows the rest of the output and the verdict, or all of the output where some was missed.
     pub(super) fn end(self, outcome: &Outcome) -> Result<ExitCode, Failure> {
-        match self.rest(outcome) {
-            Some([stdout, stderr]) => {
-                write(EventName::Stdout, stdout)?;
-                write(EventName::Stderr, stderr)?;
-                output::err(&render::verdict(outcome));
-            }
-            None => {
-                output::err("\nsome output was not told in time; this is all of it:\n");
-                render::show(outcome)?;
-            }
+        if let Some([stdout, stderr]) = self.rest(outcome) {
+            write(EventName::Stdout, stdout)?;
+            write(EventName::Stderr, stderr)?;
+            output::err(&render::verdict(outcome));
+        } else {
+            output::err("\nsome output was not told in time; this is all of it:\n");
+            render::show(outcome)?;
         }
         Ok(Ending::Result(outcome.run.status).into())
     }
@@ -109,7 +106,9 @@ mod tests {
     #[track_caller]
     fn rest(events: &[EventClaims], result: &str) -> Option<String> {
         let mut live = Live::default();
-        events.iter().for_each(|event| live.count(event));
+        for event in events {
+            live.count(event);
+        }
         let outcome = outcome(result);
         live.rest(&outcome).map(|[stdout, _]| String::from_utf8(stdout.to_vec()).unwrap())
     }

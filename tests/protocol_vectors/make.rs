@@ -267,7 +267,7 @@ pub(crate) fn results() -> Value {
     json!({ "expected": expected, "vectors": vectors })
 }
 
-fn event_claims(seq: u64, event: &str, content: Value, case: Value) -> Value {
+fn event_claims(seq: u64, event: &str, content: &Value, case: &Value) -> Value {
     json!({
         "v": 1, "iss": "worker-1", "aud": "backend-1", "iat": NOW + 1, "jti": JOB_ID,
         "job_sha256": expected().digest.to_string(),
@@ -288,20 +288,22 @@ pub(crate) fn events() -> Value {
     let record = result_claims();
     let members =
         ["status", "limit", "reason", "message", "exit_code", "signal", "stdout", "stderr", "usage", "evidence"];
-    members.into_iter().for_each(|member| case[member] = record[member].clone());
-    let stdout = event_claims(2, "stdout", json!({ "text": "1\n" }), Value::Null);
+    for member in members {
+        case[member] = record[member].clone();
+    }
+    let stdout = event_claims(2, "stdout", &json!({ "text": "1\n" }), &Value::Null);
     let mut other_job = stdout.clone();
     other_job["jti"] = json!("6f2f6a0e-0000-4000-8000-000000000002");
     let vectors = [
-        good("started", &event_claims(1, "started", Value::Null, Value::Null)),
+        good("started", &event_claims(1, "started", &Value::Null, &Value::Null)),
         good("stdout", &stdout),
-        good("stderr, half a character", &event_claims(3, "stderr", json!({ "base64": "ww==" }), Value::Null)),
-        good("case", &event_claims(4, "case", Value::Null, case.clone())),
+        good("stderr, half a character", &event_claims(3, "stderr", &json!({ "base64": "ww==" }), &Value::Null)),
+        good("case", &event_claims(4, "case", &Value::Null, &case)),
         row("a result's typ", "result+jwt", &stdout, false),
         bad("a result's claims", &record),
         bad("of another job", &other_job),
-        bad("stdout without content", &event_claims(2, "stdout", Value::Null, Value::Null)),
-        bad("started with a case", &event_claims(1, "started", Value::Null, case)),
+        bad("stdout without content", &event_claims(2, "stdout", &Value::Null, &Value::Null)),
+        bad("started with a case", &event_claims(1, "started", &Value::Null, &case)),
     ];
     let expected = json!({ "aud": "backend-1", "jti": JOB_ID, "job_sha256": expected().digest.to_string() });
     json!({ "expected": expected, "vectors": vectors })

@@ -138,6 +138,24 @@ async fn each_case_is_told_as_the_result_says_it_behind_its_output() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_told_of_the_compiler() {
+    let bench = Bench::new("streamcompile", Keys::Token).await;
+    let more = "[profiles.compiled]\nimage = \"tester-sandbox\"\nentry = \"main.py\"\nargv = [\"python3\", \"{entry}\"]\n\
+        compile = [\"python3\", \"-c\", \"print('compiling')\"]\nwarm = 1\n";
+    let worker = bench.worker(Config { python_warm: 0, more, ..Config::default() }).await;
+    let client = &bench.client;
+    let job = client.send(JobDraft { profile: "compiled".to_owned(), ..streaming("print('run')") }).await;
+    let outcome = client.result(&job).await.outcome;
+    let compile = outcome.compile.expect("the compiler's record");
+    assert_eq!((compile.stdout.content.as_bytes(), outcome.run.status), (&b"compiling\n"[..], Status::Ok));
+    let events = events(client, &job, &client.inbox());
+    assert_contiguous(&events);
+    assert_eq!((events.len(), events[0].event), (2, EventName::Started));
+    assert_eq!(told(&events, EventName::Stdout), b"run\n");
+    bench.end(worker).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_small_writes_are_few_events_and_a_flood_is_told_up_to_its_limit() {
     let bench = Bench::new("streamflood", Keys::Token).await;
     let worker = bench.worker(Config::default()).await;
@@ -215,7 +233,7 @@ async fn a_reply_queue_that_vanishes_costs_events_only() {
     channel.queue_delete("results.gone".into(), QueueDeleteOptions::default()).await.expect("delete the queue");
     let parked = until("the result is parked", async || client.take("tester.unrouted").await).await;
     let outcome = client.verified(&parked.data, &job).outcome;
-    let all: String = (0..40).map(|n| format!("{n}\n")).collect();
+    let all: String = (0..40).map(|n| n.to_string() + "\n").collect();
     assert_eq!((outcome.run.status, outcome.run.stdout.content.as_bytes()), (Status::Ok, all.as_bytes()));
     assert_eq!(client.depth("tester.unrouted").await, 0, "no event is parked");
     assert_eq!(count(&worker, "unroutable").await.to_bits(), 1.0_f64.to_bits(), "one try is enough");
