@@ -305,6 +305,19 @@ fn nothing_of_one_run_is_seen_by_the_next() {
 }
 
 #[test]
+fn connections_that_are_never_read_hold_little() {
+    let found = found(
+        "server = socket.create_server(('127.0.0.1', 0))\nheld, sent = [server], 0\n\
+         for _ in range(100):\n    a = socket.create_connection(server.getsockname())\n    held += [a, server.accept()[0]]\n\
+         \x20   a.setblocking(False)\n    try:\n        while True: sent += a.send(b'x' * 65536)\n    except BlockingIOError: pass\n\
+         found['sent'] = sent\n",
+    );
+    let sent = found["sent"].as_u64().unwrap();
+    // With the kernel's own settings it is some 370 MiB.
+    assert!((1..16 << 20).contains(&sent), "{sent}");
+}
+
+#[test]
 fn no_pseudo_terminal_can_be_opened() {
     let found = found(
         "def attempt(work):\n    try:\n        return repr(work())\n    except OSError as error:\n        return 'refused'\n\
