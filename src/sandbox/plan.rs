@@ -57,6 +57,7 @@ pub(super) fn plan(
         report: profile.report != Report::None,
         report_bytes_max: REPORT_BYTES_MAX,
         cpus_milli: milliseconds(limits.cpus),
+        probe: None,
     };
     Ok(Plan { start, tar: tarball::pack(&job.files)?, stdin: Bytes::copy_from_slice(asked.stdin.as_bytes()) })
 }
@@ -97,7 +98,7 @@ fn environment(job: &Job, profile: &Profile, image_env: &BTreeMap<String, String
 }
 
 /// Thousandths of a limit, rounded up: a limit above zero never becomes none.
-fn milliseconds(value: f64) -> u64 {
+pub(super) fn milliseconds(value: f64) -> u64 {
     format!("{:.0}", (value * 1000.0).ceil().clamp(1.0, 9e15)).parse().unwrap_or(u64::MAX)
 }
 
