@@ -9,6 +9,7 @@
 //!
 //! A sandbox runs one job. Whatever happens to a lease, its container is removed and never goes back to the pool.
 
+mod attack;
 mod blueprint;
 mod doctor;
 mod engine;

@@ -13,6 +13,9 @@ pub const TIMED_OUT: &str = "no answer";
 /// The line of each process of the stubborn tree.
 pub const STUBBORN: &str = "stubborn";
 
+/// The line of the tree's root where it stays alone.
+pub const NO_TREE: &str = "this host executes no file without a name (vm.memfd_noexec), so there is no tree";
+
 /// The folders whose size and number of files are looked at.
 pub const FOLDERS: [&str; 3] = ["/box", "/tmp", "/dev/shm"];
 

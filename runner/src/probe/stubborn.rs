@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use nix::sys::signal::SigSet;
-use tester_runner::found::STUBBORN;
+use tester_runner::found::{NO_TREE, STUBBORN};
 
 use crate::complain;
 
@@ -26,12 +26,20 @@ const ROLE_MOVE: &str = "move";
 
 /// Plants the tree and stays as its root.
 pub(super) fn plant(copy: Option<&File>) -> io::Result<()> {
-    let copy = copy.ok_or_else(|| io::Error::other("there is no copy of the runner"))?.as_raw_fd().to_string();
     SigSet::all().thread_block()?;
-    for _ in 0..STAY {
-        start(&copy, ROLE_STAY)?;
+    say(STUBBORN)?;
+    let Some(copy) = copy else {
+        say(NO_TREE)?;
+        sleep()
+    };
+    let copy = copy.as_raw_fd().to_string();
+    for role in [ROLE_STAY; STAY].into_iter().chain([ROLE_MOVE]) {
+        match start(&copy, role) {
+            // A sandbox for fewer processes has a smaller tree.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            started => started?,
+        }
     }
-    start(&copy, ROLE_MOVE)?;
     sleep()
 }
 
@@ -46,10 +54,15 @@ pub(crate) fn main(copy: &str, role: &str) -> ExitCode {
 fn stand(copy: &str, role: &str) -> io::Result<()> {
     SigSet::all().thread_block()?;
     rustix::process::setsid()?;
-    let mut stdout = io::stdout();
-    stdout.write_all(format!("{STUBBORN}\n").as_bytes())?;
-    stdout.flush()?;
+    say(STUBBORN)?;
     if role == ROLE_MOVE { start(copy, ROLE_MOVE) } else { sleep() }
+}
+
+/// In one piece, for all of them write into one pipe.
+fn say(line: &str) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    stdout.write_all(format!("{line}\n").as_bytes())?;
+    stdout.flush()
 }
 
 /// The copy is inherited by its number. Nobody waits for the child: it is PID 1's before long.

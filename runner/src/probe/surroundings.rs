@@ -14,8 +14,19 @@ use super::attempts::{self, create};
 const DESCRIPTORS: u32 = 1024;
 
 /// The lines of `/proc/self/status` that speak of ids and powers.
-const STATUS: [&str; 10] =
-    ["Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp"];
+const STATUS: [&str; 11] = [
+    "Uid",
+    "Gid",
+    "Groups",
+    "CapInh",
+    "CapPrm",
+    "CapEff",
+    "CapBnd",
+    "CapAmb",
+    "NoNewPrivs",
+    "Seccomp",
+    "Seccomp_filters",
+];
 
 /// Looks around, and tries everything that must be refused.
 pub(super) fn look(runner: &Path) -> io::Result<Surroundings> {
