@@ -3,6 +3,8 @@
 //! `TESTER_WORKER_TEST_SANDBOX_IMAGE` names the image to run in; without it, it is `tester-sandbox`.
 
 #[cfg(test)]
+mod attack;
+#[cfg(test)]
 mod cases;
 #[cfg(test)]
 mod cli;
@@ -10,6 +12,9 @@ mod cli;
 mod containment;
 #[cfg(test)]
 mod docker;
+#[cfg(test)]
+#[path = "../support/docker_proxy.rs"]
+mod docker_proxy;
 #[cfg(test)]
 mod image;
 #[cfg(test)]

@@ -303,3 +303,6 @@ pub(crate) fn open_files(found: &Surroundings, _: &Expected<'_>) -> Verdict {
 pub(crate) fn core_dumps(found: &Surroundings, _: &Expected<'_>) -> Verdict {
     verdict(resource(found, "core", 0), "none")
 }
+
+#[cfg(test)]
+mod tests;

@@ -204,3 +204,6 @@ fn lives_within(session: &Session) -> bool {
 fn touched(session: &Session) -> Touched {
     lines::<Touched>(session).pop().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;
