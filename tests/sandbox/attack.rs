@@ -1,9 +1,17 @@
 //! The worker's attack on its own walls, by `doctor`: every one of them stands here, and each that is taken away is found.
 
-use serde_json::{Value, json};
+use std::time::Duration;
 
-use crate::docker::{Image, containers};
+use serde_json::{Value, json};
+use tester_worker::domain::outcome::RunRecord;
+use tester_worker::ports::conditions::{Conditions, Part, State};
+use tester_worker::sandbox::Sandboxes;
+use tester_worker::telemetry::metrics::Metrics;
+use tokio::time::timeout;
+
+use crate::docker::{Image, PATIENCE, containers, docker};
 use crate::docker_proxy::{Change, DockerProxy};
+use crate::job::Job;
 use crate::worker::Worker;
 
 /// Every wall that is attacked.
@@ -171,4 +179,62 @@ fn a_larger_scratch_folder_and_larger_shared_memory_are_found() {
     found_when(Worker::doctor(), "shared_memory", "/dev/shm has room", |container| {
         container["HostConfig"]["ShmSize"] = json!(1 << 30);
     });
+}
+
+fn state(conditions: &Conditions, part: Part) -> State {
+    conditions.snapshot().into_iter().find(|(of, _)| *of == part).unwrap().1
+}
+
+fn number(run: &RunRecord) -> &[u8] {
+    run.stdout.content.as_bytes()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_image_under_the_same_name_is_attacked_before_a_sandbox_of_it_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let proxy = DockerProxy::new(folder.path(), |container| {
+        container["HostConfig"]["ReadonlyRootfs"] = json!(false);
+    });
+    proxy.set(false);
+    let image = Image::changed(&["ENV NUMBER=1"]);
+    let first = docker(&["image", "inspect", "--format", "{{.Id}}", &image.name]).trim().to_owned();
+    let mut job = Job::python("import os; print(os.environ['NUMBER'])").in_image(&image.name);
+    job.config.profiles.remove("pytest");
+    job.config.docker.host = proxy.host();
+    job.profile().warm = 1;
+    let conditions = Conditions::default();
+    let sandboxes = Sandboxes::start(&job.config, "rebuilt", &conditions, &Metrics::new(&job.config));
+    let mut usable = sandboxes.usable();
+    assert_eq!(state(&conditions, Part::Walls), State::NotReady("starting".to_owned()));
+    timeout(PATIENCE, usable.wait_for(|usable| *usable)).await.unwrap().unwrap();
+    assert_eq!(state(&conditions, Part::Walls), State::Ready);
+    assert_eq!(number(&job.execute_in(&sandboxes).await), b"1\n");
+
+    // The next sandboxes get a writable root, which nobody looks for while it is the same image.
+    image.rebuild(&["ENV NUMBER=2"]);
+    proxy.set(true);
+    let fallen = async {
+        while *usable.borrow() {
+            // Each job uses a sandbox up, and the filler makes another one: in the end of the new image.
+            tokio::select! {
+                _ = usable.wait_for(|usable| !usable) => {}
+                run = job.execute_in(&sandboxes) => assert_eq!(number(&run), b"1\n", "it ran before its walls held"),
+            }
+        }
+    };
+    timeout(PATIENCE, fallen).await.unwrap();
+    let State::NotReady(reason) = state(&conditions, Part::Walls) else { panic!("ready") };
+    assert!(reason.contains("`read_only_root` does not hold"), "{reason}");
+
+    proxy.set(false);
+    timeout(PATIENCE, usable.wait_for(|usable| *usable)).await.unwrap().unwrap();
+    sandboxes.warmed("python").await.unwrap();
+    let mut run = job.execute_in(&sandboxes).await;
+    while number(&run) == b"1\n" {
+        run = job.execute_in(&sandboxes).await;
+    }
+    assert_eq!(number(&run), b"2\n");
+    sandboxes.stop(Duration::from_secs(30)).await;
+    assert_eq!(containers(&job.config.worker.id), Vec::<String>::new());
+    docker(&["rmi", "-f", &first]);
 }

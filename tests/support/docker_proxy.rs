@@ -46,9 +46,9 @@ impl DockerProxy {
         format!("unix://{}", self.socket.display())
     }
 
-    /// From now on nothing is changed.
-    pub(crate) fn mend(&self) {
-        self.active.store(false, Ordering::SeqCst);
+    /// Whether sandboxes are changed from now on.
+    pub(crate) fn set(&self, active: bool) {
+        self.active.store(active, Ordering::SeqCst);
     }
 }
 
