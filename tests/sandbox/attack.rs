@@ -217,6 +217,8 @@ async fn another_image_under_the_same_name_is_attacked_before_a_sandbox_of_it_co
         while *usable.borrow() {
             // Each job uses a sandbox up, and the filler makes another one: in the end of the new image.
             tokio::select! {
+                // In this order: without sandboxes the job has none either.
+                biased;
                 _ = usable.wait_for(|usable| !usable) => {}
                 run = job.execute_in(&sandboxes) => assert_eq!(number(&run), b"1\n", "it ran before its walls held"),
             }

@@ -87,7 +87,7 @@ fn pass(mut client: UnixStream, change: Change, active: &AtomicBool) -> io::Resu
     io::copy(&mut docker, &mut client)?;
     client.shutdown(Shutdown::Both)?;
     // What is left of the request is of no interest after the answer.
-    inward.join().expect("no panic").ok();
+    drop(inward.join().expect("no panic"));
     Ok(())
 }
 
