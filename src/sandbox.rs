@@ -9,8 +9,11 @@
 //!
 //! A sandbox runs one job. Whatever happens to a lease, its container is removed and never goes back to the pool.
 
+mod artifacts;
 mod attack;
 mod blueprint;
+mod collect;
+mod compile;
 mod doctor;
 mod engine;
 mod executor;
@@ -19,6 +22,7 @@ mod hardening;
 mod health;
 mod image;
 mod judge;
+mod judging;
 mod launch;
 mod lease;
 mod leftovers;

@@ -38,6 +38,7 @@ pub(super) enum Wall {
     ScratchSize,
     ScratchFiles,
     SharedMemory,
+    PseudoTerminals,
     FileSize,
     OpenFiles,
     CoreDumps,
@@ -72,6 +73,7 @@ impl Wall {
             Self::ScratchSize => "scratch_size",
             Self::ScratchFiles => "scratch_files",
             Self::SharedMemory => "shared_memory",
+            Self::PseudoTerminals => "pseudo_terminals",
             Self::FileSize => "file_size",
             Self::OpenFiles => "open_files",
             Self::CoreDumps => "core_dumps",
@@ -108,8 +110,8 @@ impl Wall {
             Self::ProcMasks => {
                 "the runtime must mask /proc as runc does; `systempaths=unconfined` must not be the default"
             }
-            Self::ScratchSize | Self::ScratchFiles | Self::SharedMemory => {
-                "docker.runtime must honour the options of `--tmpfs` and `--shm-size`"
+            Self::ScratchSize | Self::ScratchFiles | Self::SharedMemory | Self::PseudoTerminals => {
+                "docker.runtime must honour `--tmpfs` and its options, also over its own mounts in /dev"
             }
             Self::FileSize | Self::OpenFiles | Self::CoreDumps => {
                 "docker.runtime must honour resource limits (setrlimit)"

@@ -296,7 +296,7 @@ fn an_environment_that_cannot_be_is_refused() {
 
 #[test]
 fn what_is_not_run_yet_is_refused_after_it_was_checked() {
-    let asked = [("artifacts", json!(["out/*.csv"])), ("stream", json!(true))];
+    let asked = [("stream", json!(true))];
     for (name, value) in asked {
         let sender = token_sender();
         let refusal = sender.refuse(&sign_json(&sender.key, &edit(|job| job[name] = value)));

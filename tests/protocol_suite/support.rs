@@ -79,7 +79,12 @@ pub(crate) fn settings() -> Settings {
 
 pub(crate) fn profiles() -> BTreeMap<String, ProfileRules> {
     let limits_max = LimitsPatch { wall_seconds: Some(60.0), memory_bytes: Some(1 << 30), ..LimitsPatch::default() };
-    let python = ProfileRules { entry: "main.py".to_owned(), limits: LimitsPatch::default(), limits_max };
+    let python = ProfileRules {
+        entry: "main.py".to_owned(),
+        limits: LimitsPatch::default(),
+        limits_max,
+        compile_wall_seconds: 0.0,
+    };
     BTreeMap::from([("python".to_owned(), python), ("pytest".to_owned(), ProfileRules::default())])
 }
 
@@ -162,6 +167,7 @@ pub(crate) fn outcome() -> Outcome {
         oom_kills: 0,
         pids_limit_hits: 0,
         cpu_throttled_seconds: 0.0,
+        cpu_wait_seconds: 0.25,
         processes_killed: 0,
         kill_seconds: 0.0,
         runner_lost: false,

@@ -15,7 +15,7 @@ use crate::job::Job;
 use crate::worker::Worker;
 
 /// Every wall that is attacked.
-const WALLS: [&str; 27] = [
+const WALLS: [&str; 28] = [
     "network",
     "socket_families",
     "read_only_root",
@@ -31,6 +31,7 @@ const WALLS: [&str; 27] = [
     "scratch_size",
     "scratch_files",
     "shared_memory",
+    "pseudo_terminals",
     "file_size",
     "open_files",
     "core_dumps",
@@ -177,7 +178,21 @@ fn a_larger_scratch_folder_and_larger_shared_memory_are_found() {
         container["HostConfig"]["Tmpfs"]["/tmp"] = json!("rw,noexec,nosuid,nodev,mode=1777,size=1g,nr_inodes=4096");
     });
     found_when(Worker::doctor(), "shared_memory", "/dev/shm has room", |container| {
-        container["HostConfig"]["ShmSize"] = json!(1 << 30);
+        container["HostConfig"]["Tmpfs"]["/dev/shm"] = json!("rw,noexec,nosuid,nodev,mode=1777,size=1g,nr_inodes=4096");
+    });
+}
+
+#[test]
+fn pseudo_terminals_are_found() {
+    found_when(Worker::doctor(), "pseudo_terminals", "/dev/ptmx", |container| {
+        container["HostConfig"]["Tmpfs"].as_object_mut().unwrap().remove("/dev/pts").unwrap();
+    });
+}
+
+#[test]
+fn what_tells_of_the_host_is_found() {
+    found_when(Worker::doctor(), "proc_masks", "read /proc/keys", |container| {
+        container["HostConfig"]["MaskedPaths"] = json!([]);
     });
 }
 

@@ -1,6 +1,7 @@
 //! A job, built up step by step and run as `exec` runs it.
 
 use std::fmt::Display;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -36,18 +37,25 @@ pub(crate) fn sandbox_image() -> String {
     named.unwrap_or_else(|| "tester-sandbox".to_owned())
 }
 
+/// The image with compilers.
+pub(crate) fn cpp_image() -> String {
+    let named = std::env::var_os("TESTER_WORKER_TEST_CPP_IMAGE").map(|name| name.into_string().unwrap());
+    named.unwrap_or_else(|| "tester-sandbox-cpp".to_owned())
+}
+
 /// A worker id that no other test has.
 pub(crate) fn unique_worker_id() -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     format!("sandbox-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// The default configuration, with a worker id that no other test has.
+/// The default configuration with the example profiles for C and C++, and a worker id that no other test has.
 pub(crate) fn config() -> Config {
     let environment = Environment { host_name: unique_worker_id(), ..Environment::default() };
-    let mut config = config::load_from(None, &environment).unwrap().config;
+    let compilers = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/profiles/c-and-cpp.toml");
+    let mut config = config::load_from(Some(&compilers), &environment).unwrap().config;
     for profile in config.profiles.values_mut() {
-        profile.image = sandbox_image();
+        profile.image = if profile.compile.is_empty() { sandbox_image() } else { cpp_image() };
     }
     config
 }

@@ -120,7 +120,10 @@ fn files(came: &mut Attempts) {
     for path in ["/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/proc/sys/kernel/hostname"] {
         note(came, &format!("write {path}"), File::options().append(true).open(path));
     }
-    for path in ["/proc/kcore", "/proc/keys", "/proc/timer_list"] {
+    for path in ["/dev/ptmx", "/dev/pts/ptmx"] {
+        note(came, &format!("open {path}"), File::options().read(true).write(true).open(path));
+    }
+    for path in ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/interrupts"] {
         let read = File::open(path).and_then(|mut file| match file.read(&mut [0])? {
             0 => Err(io::Error::other("empty")),
             read => Ok(read),

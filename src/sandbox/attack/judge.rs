@@ -29,6 +29,7 @@ pub(super) const INSIDE: &[(Wall, Inside)] = &[
     (Wall::ScratchSize, inside::scratch_size),
     (Wall::ScratchFiles, inside::scratch_files),
     (Wall::SharedMemory, inside::shared_memory),
+    (Wall::PseudoTerminals, inside::pseudo_terminals),
     (Wall::FileSize, inside::file_size),
     (Wall::OpenFiles, inside::open_files),
     (Wall::CoreDumps, inside::core_dumps),
@@ -60,7 +61,8 @@ pub(super) fn missed_by_launcher(session: &Session) -> Option<(Wall, String)> {
         "groups" | "gid" | "uid" | "verify" => Wall::JobUid,
         "descriptors" => Wall::Descriptors,
         "oom_score" => Wall::OomPreference,
-        "limits" => Wall::OpenFiles,
+        "limits" => Wall::FileSize,
+        "open_files" => Wall::OpenFiles,
         _ => return None,
     };
     Some((wall, format!("the launcher starts nothing: {}", error.message)))

@@ -37,6 +37,7 @@ pub(super) fn ended(cause: Cause, exit: Option<Exit>) -> Ended {
         wall_nanoseconds: 300_000_000,
         cpu_nanoseconds: 150_000_000,
         throttled_nanoseconds: 0,
+        cpu_wait_nanoseconds: 0,
         memory_peak_bytes: 0,
         memory_peak_source: MemoryPeakSource::Cgroup,
         oom_kills: 0,

@@ -47,6 +47,8 @@ const FILES: Attempts = &[
     ("create /tester", &[]),
 ];
 
+const TERMINALS: Attempts = &[("open /dev/ptmx", &[]), ("open /dev/pts/ptmx", &[])];
+
 const QUEUES: Attempts = &[("create /dev/mqueue", &[])];
 
 const CLOSED: &[&str] = &["EACCES", "EPERM", "ENOENT"];
@@ -88,11 +90,12 @@ const PROC: Attempts = &[
     ("read /proc/kcore", &[]),
     ("read /proc/keys", &[]),
     ("read /proc/timer_list", &[]),
+    ("read /proc/interrupts", &[]),
 ];
 
 /// All of them.
 #[cfg(test)]
-pub(crate) const ALL_ATTEMPTS: [Attempts; 7] = [ADDRESSES, FAMILIES, FILES, QUEUES, RUNNER, CALLS, PROC];
+pub(crate) const ALL_ATTEMPTS: [Attempts; 8] = [ADDRESSES, FAMILIES, FILES, TERMINALS, QUEUES, RUNNER, CALLS, PROC];
 
 /// Devices that a kernel with tunnel modules puts into every new network namespace. They are down and lead nowhere.
 const TUNNELS: [&str; 9] = ["tunl0", "sit0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "ip6tnl0", "ip6gre0"];
@@ -275,11 +278,18 @@ pub(crate) fn scratch_files(found: &Surroundings, expected: &Expected<'_>) -> Ve
 
 /// Private, small, and no kernel queues.
 pub(crate) fn shared_memory(found: &Surroundings, expected: &Expected<'_>) -> Verdict {
-    let most = expected.print.shm_bytes;
-    let over =
-        |bytes: u64, _| (bytes == 0 || bytes > most.saturating_add(PAGE_BYTES)).then(|| format!("{bytes} bytes"));
+    let (most, files_most) = (expected.print.shm_bytes, expected.print.scratch_files);
+    let over = |bytes: u64, files: u64| {
+        let large = bytes == 0 || bytes > most.saturating_add(PAGE_BYTES) || files == 0 || files > files_most;
+        large.then(|| format!("{bytes} bytes in {files} files (0: without limit)"))
+    };
     let hole = folders_over(found, &["/dev/shm"], over).or_else(|| came_through(found, QUEUES));
     verdict(hole, format!("{most} bytes, and no queues"))
+}
+
+/// Pseudo-terminals are counted for the whole host, so there is none.
+pub(crate) fn pseudo_terminals(found: &Surroundings, _: &Expected<'_>) -> Verdict {
+    verdict(came_through(found, TERMINALS), "none can be opened")
 }
 
 fn resource(found: &Surroundings, name: &str, wanted: u64) -> Option<String> {

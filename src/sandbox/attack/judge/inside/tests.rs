@@ -46,6 +46,7 @@ fn an_attempt_that_came_to_something_or_was_not_made_is_a_hole() {
         (Wall::Network, ADDRESSES),
         (Wall::SocketFamilies, FAMILIES),
         (Wall::ReadOnlyRoot, FILES),
+        (Wall::PseudoTerminals, TERMINALS),
         (Wall::SharedMemory, QUEUES),
         (Wall::RunnerHidden, RUNNER),
         (Wall::DenyList, CALLS),
@@ -126,6 +127,7 @@ fn sizes_are_those_of_the_blueprint() {
     falls(Wall::ScratchFiles, "0: without limit", |found| folder(found, "/tmp", print.scratch_bytes, 0));
     falls(Wall::ScratchFiles, "/box", |found| folder(found, "/box", print.scratch_bytes, print.scratch_files + 1));
     falls(Wall::SharedMemory, "/dev/shm", |found| folder(found, "/dev/shm", 1 << 40, 1));
+    falls(Wall::SharedMemory, "in 0 files", |found| folder(found, "/dev/shm", print.shm_bytes, 0));
     falls(Wall::SharedMemory, "cannot be looked at", |found| found.folders.retain(|path, _| path != "/dev/shm"));
     falls(Wall::ScratchSize, "/tmp is mounted without noexec", |found| {
         found
