@@ -17,6 +17,7 @@ use tester_worker::domain::limits::{LimitName, LimitsPatch};
 use tester_worker::domain::outcome::{Output, RunRecord};
 use tester_worker::domain::verdict::{LimitHit, Status};
 use tester_worker::ports::conditions::Conditions;
+use tester_worker::ports::events::EventSink;
 use tester_worker::ports::execution::Executor as _;
 use tester_worker::protocol::admission::PropertiesView;
 use tester_worker::protocol::job_writer::{FileClaims, JobDraft, Stamp, sign_job};
@@ -172,7 +173,7 @@ impl Job {
             let verified = Arc::new(self.verified());
             let (conditions, metrics) = (Conditions::default(), Metrics::new(&self.config));
             let sandboxes = Sandboxes::start(&self.config, "looked-at", &conditions, &metrics);
-            let execution = sandboxes.execute(verified, CancellationToken::new()).await.unwrap();
+            let execution = sandboxes.execute(verified, CancellationToken::new(), EventSink::silent()).await.unwrap();
             let seen = look();
             sandboxes.stop(Duration::from_secs(30)).await;
             (execution.run, seen)
@@ -183,7 +184,7 @@ impl Job {
 
     /// Runs the job in sandboxes that were started with its configuration.
     pub(crate) async fn execute_in(&self, sandboxes: &Sandboxes) -> RunRecord {
-        sandboxes.execute(Arc::new(self.verified()), CancellationToken::new()).await.unwrap().run
+        sandboxes.execute(Arc::new(self.verified()), CancellationToken::new(), EventSink::silent()).await.unwrap().run
     }
 
     #[track_caller]

@@ -25,6 +25,8 @@ mod shutdown;
 #[cfg(test)]
 mod sidecar;
 #[cfg(test)]
+mod stream;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod unsigned;

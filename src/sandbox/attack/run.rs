@@ -2,11 +2,13 @@
 
 use tester_runner::found::Surroundings;
 use tester_runner::message::{Probe, Start};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::judge::{self, inside::Expected, limits};
 use super::probes::{self, KILL_WALL_MILLISECONDS};
 use super::{Tried, Verdict, Wall};
+use crate::ports::events::EventSink;
 use crate::sandbox::blueprint::Blueprint;
 use crate::sandbox::launch::Sandbox;
 use crate::sandbox::session::{self, End, Plan, Session};
@@ -71,8 +73,8 @@ impl Attack<'_> {
         if let Some(milliseconds) = wall_milliseconds {
             plan.start.wall_milliseconds = milliseconds;
         }
-        let started = tokio::sync::Notify::new();
-        let session = session::run(&mut self.sandbox.link, &plan, self.stop, &started).await;
+        let (started, silent) = (Notify::new(), EventSink::silent());
+        let session = session::run(&mut self.sandbox.link, &plan, self.stop, (&started, &silent)).await;
         let usable = matches!(&session.end, End::Reported(ended) if ended.clean) && !self.stop.is_cancelled();
         if !usable {
             let seen = judge::reported(&session).map_or_else(|seen| seen, |_ended| "something lived on".to_owned());
