@@ -78,7 +78,7 @@ pub async fn run(config: &Config, draft: JobDraft, cancel: CancellationToken) ->
     }
     // Nothing is published; the claim is one that every job has.
     let draft = JobDraft { reply_to: ISSUER.to_owned(), ..draft };
-    let sandboxes = Sandboxes::start(&config, &epoch, &Conditions::default(), &Metrics::new(&config));
+    let sandboxes = Sandboxes::start_unproved(&config, &epoch, &Conditions::default(), &Metrics::new(&config));
     let ran = run_in(&config, &sandboxes, draft, cancel).await;
     sandboxes.stop(STOP_LIMIT).await;
     ran

@@ -61,6 +61,7 @@ pub(super) fn start(
         report: asked.stage == Stage::Run && profile.report != Report::None,
         report_bytes_max: REPORT_BYTES_MAX,
         cpus_milli: milliseconds(limits.cpus),
+        probe: None,
     }
 }
 
@@ -113,7 +114,7 @@ fn environment(job: &Job, profile: &Profile, image_env: &BTreeMap<String, String
 }
 
 /// Thousandths of a limit, rounded up: a limit above zero never becomes none.
-fn milliseconds(value: f64) -> u64 {
+pub(super) fn milliseconds(value: f64) -> u64 {
     format!("{:.0}", (value * 1000.0).ceil().clamp(1.0, 9e15)).parse().unwrap_or(u64::MAX)
 }
 

@@ -182,6 +182,11 @@ impl Job {
         seen
     }
 
+    /// Runs the job in sandboxes that were started with its configuration.
+    pub(crate) async fn execute_in(&self, sandboxes: &Sandboxes) -> RunRecord {
+        sandboxes.execute(Arc::new(self.verified()), CancellationToken::new(), EventSink::silent()).await.unwrap().run
+    }
+
     #[track_caller]
     fn leaves_nothing(&self) {
         assert_eq!(docker::containers(&self.config.worker.id), Vec::<String>::new(), "left behind");

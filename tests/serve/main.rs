@@ -12,6 +12,9 @@ mod bad_input;
 #[cfg(test)]
 mod dead;
 #[cfg(test)]
+#[path = "../support/docker_proxy.rs"]
+mod docker_proxy;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod replay;
@@ -27,5 +30,7 @@ mod stream;
 mod support;
 #[cfg(test)]
 mod unsigned;
+#[cfg(test)]
+mod walls;
 #[cfg(test)]
 mod warm;

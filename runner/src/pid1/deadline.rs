@@ -86,6 +86,7 @@ mod tests {
             report: false,
             report_bytes_max: 0,
             cpus_milli,
+            probe: None,
         };
         Deadlines::new(&start, now)
     }

@@ -116,6 +116,7 @@ fn write_spec(start: Start) -> io::Result<File> {
         uid: start.uid,
         open_files: start.open_files,
         file_bytes: start.file_bytes,
+        probe: start.probe,
     };
     let mut file = File::from(rustix::fs::memfd_create("launch", MemfdFlags::empty())?);
     file.write_all(&serde_json::to_vec(&spec).map_err(io::Error::other)?)?;
