@@ -79,7 +79,12 @@ pub(crate) fn settings() -> Settings {
 
 pub(crate) fn profiles() -> BTreeMap<String, ProfileRules> {
     let limits_max = LimitsPatch { wall_seconds: Some(60.0), memory_bytes: Some(1 << 30), ..LimitsPatch::default() };
-    let python = ProfileRules { entry: "main.py".to_owned(), limits: LimitsPatch::default(), limits_max };
+    let python = ProfileRules {
+        entry: "main.py".to_owned(),
+        limits: LimitsPatch::default(),
+        limits_max,
+        compile_wall_seconds: 0.0,
+    };
     BTreeMap::from([("python".to_owned(), python), ("pytest".to_owned(), ProfileRules::default())])
 }
 

@@ -34,7 +34,7 @@ fn admission(settings: &Value, keys: &Value) -> Admission {
     let profiles = settings["profiles"].as_object().unwrap().iter().map(|(name, profile)| {
         let limits_max: LimitsPatch = serde_json::from_value(profile["limits_max"].clone()).unwrap();
         let entry = profile["entry"].as_str().unwrap().to_owned();
-        (name.clone(), ProfileRules { entry, limits: LimitsPatch::default(), limits_max })
+        (name.clone(), ProfileRules { entry, limits: LimitsPatch::default(), limits_max, compile_wall_seconds: 0.0 })
     });
     let lifetimes = Lifetimes {
         lifetime_seconds_max: number("lifetime_seconds_max"),

@@ -1,6 +1,7 @@
 //! A job, built up step by step and run as `exec` runs it.
 
 use std::fmt::Display;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -49,12 +50,11 @@ pub(crate) fn unique_worker_id() -> String {
     format!("sandbox-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// The default configuration, with a worker id that no other test has.
+/// The default configuration with the example profiles for C and C++, and a worker id that no other test has.
 pub(crate) fn config() -> Config {
-    let enabled = ["C", "CPP"].map(|name| (format!("TESTER_WORKER__PROFILES__{name}__ENABLED"), "true".to_owned()));
-    let environment =
-        Environment { variables: enabled.into(), host_name: unique_worker_id(), ..Environment::default() };
-    let mut config = config::load_from(None, &environment).unwrap().config;
+    let environment = Environment { host_name: unique_worker_id(), ..Environment::default() };
+    let compilers = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/profiles/c-and-cpp.toml");
+    let mut config = config::load_from(Some(&compilers), &environment).unwrap().config;
     for profile in config.profiles.values_mut() {
         profile.image = if profile.compile.is_empty() { sandbox_image() } else { cpp_image() };
     }
