@@ -199,12 +199,12 @@ fn check_deadlines(
     if lifetime > lifetime_max {
         return too_long(format_args!("exp is {lifetime} s after iat, but {lifetime_max} s is the most"));
     }
-    let runs_seconds: f64 = if granted.case_limits.is_empty() {
+    let all_runs: f64 = if granted.case_limits.is_empty() {
         granted.limits.wall_seconds
     } else {
         granted.case_limits.iter().map(|limits| limits.wall_seconds).sum()
     };
-    let run_seconds = compile_seconds + runs_seconds;
+    let run_seconds = compile_seconds + all_runs;
     let timeout = lifetimes.consumer_timeout_seconds;
     // A time that no Duration holds is too long as well.
     let longest = Duration::from_secs(timeout.saturating_sub(RUN_OVERHEAD_SECONDS));

@@ -93,10 +93,11 @@ pub(crate) struct Sender {
     pub(crate) key: String,
     pub(crate) settings: Settings,
     pub(crate) policies: BTreeMap<String, KeyRules>,
+    pub(crate) profiles: BTreeMap<String, ProfileRules>,
 }
 
 pub(crate) fn token_sender() -> Sender {
-    Sender { key: TOKEN.to_owned(), settings: settings(), policies: BTreeMap::new() }
+    Sender { key: TOKEN.to_owned(), settings: settings(), policies: BTreeMap::new(), profiles: profiles() }
 }
 
 impl Sender {
@@ -109,7 +110,7 @@ impl Sender {
 
     pub(crate) fn admission(&self) -> Admission {
         let ring = KeyRing::from_token(&SecretString::from(self.key.as_str())).unwrap();
-        Admission::new(self.settings.clone(), Arc::new(ring), profiles(), self.policies.clone())
+        Admission::new(self.settings.clone(), Arc::new(ring), self.profiles.clone(), self.policies.clone())
     }
 
     /// Both steps.
