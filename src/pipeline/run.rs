@@ -76,7 +76,7 @@ impl<E: Executor, P: Publisher> Context<E, P> {
             Ran::Execution(execution) => {
                 // The sandbox is done with: the next job need not wait for this one's result to travel.
                 drop(slot);
-                telling.end(&self.abort).await;
+                telling.end(reply.key.id, &self.abort).await;
                 self.answer_execution(&job, &reply, &message, (began, *execution)).await;
             }
             // What is left to tell of a run that came to nothing is dropped at once, with whatever it holds of the broker.

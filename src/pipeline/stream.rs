@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Fuse, FusedFuture as _};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::dispatch::Context;
 use super::intake::Message;
@@ -51,14 +52,14 @@ impl Telling<'_> {
     }
 
     /// Tells what is left of a job that has ended, within the limit, and not once the worker has to stop.
-    pub(super) async fn end(self, abort: &CancellationToken) {
+    pub(super) async fn end(self, job: Uuid, abort: &CancellationToken) {
         if self.0.is_terminated() {
             return;
         }
         tokio::select! {
             () = self.0 => {}
             () = tokio::time::sleep(LAST_EVENTS_LIMIT) => {
-                tracing::info!("the last events of a job could not be told in time; its result goes without them");
+                tracing::info!("Job `{job}`: its last events could not be told in time; the result goes without them");
             }
             () = abort.cancelled() => {}
         }

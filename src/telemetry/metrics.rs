@@ -112,7 +112,7 @@ families! {
     "Stored results that answered a job which had ended here" results_resent: Counter = Counter::default();
     "Results whose reply queue was gone, parked in tester.unrouted" results_unrouted: Counter = Counter::default();
     "Deliveries that were settled" deliveries_settled: Family<Settlement, Counter> = Family::default();
-    "Publishes by how they ended" publishes: Family<Publishing, Counter> = Family::default();
+    "Publishes of results and dead letters by how they ended" publishes: Family<Publishing, Counter> = Family::default();
     "Events of running jobs by what became of them" events: Family<Told, Counter> = Family::default();
     "Connections to the broker that had to be made anew" reconnects: Family<Reconnect, Counter> = Family::default();
     "1 while the connection to the broker stands" amqp_connected: Family<Connection, Gauge> = Family::default();

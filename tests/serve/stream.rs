@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use super::support::bench::{Bench, Config, Keys};
 use super::support::client::{Client, collect, message_id, properties, python};
+use super::support::vhost::{authority, rabbitmqctl};
 use super::support::worker::{Worker, command};
 use super::support::{PATIENCE, until};
 
@@ -237,6 +238,37 @@ async fn a_reply_queue_that_vanishes_costs_events_only() {
     assert_eq!((outcome.run.status, outcome.run.stdout.content.as_bytes()), (Status::Ok, all.as_bytes()));
     assert_eq!(client.depth("tester.unrouted").await, 0, "no event is parked");
     assert_eq!(count(&worker, "unroutable").await.to_bits(), 1.0_f64.to_bits(), "one try is enough");
+    bench.end(worker).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_is_cut_costs_few_events_and_the_telling_goes_on() {
+    let mut bench = Bench::new("streamcut", Keys::Token).await;
+    let user = bench.vhost.add_user("a-password");
+    let mut setup = bench.setup("worker", Config::default());
+    setup.variables.retain(|(name, _)| name != "TESTER_WORKER__BROKER__URLS");
+    let url = bench.vhost.url_as(&user, "a-password", &authority());
+    setup.variables.push(("TESTER_WORKER__BROKER__URLS".to_owned(), url));
+    let mut worker = Worker::spawn(&setup);
+    worker.ready().await;
+    let client = &bench.client;
+    let program = "import time\nfor n in range(60):\n    print(n, flush=True)\n    time.sleep(0.1)";
+    let job = client.send(streaming(program)).await;
+    until("it is told of", async || (!client.inbox().is_empty()).then_some(())).await;
+    rabbitmqctl(&["close_all_user_connections", &user, "a test cuts them"]);
+    let outcome = client.result(&job).await.outcome;
+    let all: String = (0..60).map(|n| n.to_string() + "\n").collect();
+    assert_eq!((outcome.run.status, outcome.run.stdout.content.as_bytes()), (Status::Ok, all.as_bytes()));
+    let events = events(client, &job, &client.inbox());
+    assert!(events.windows(2).all(|pair| pair[0].seq < pair[1].seq), "in order, none twice");
+    let last = events.last().and_then(|event| event.content.as_ref()).expect("output");
+    assert!(last.as_bytes().ends_with(b"59\n"), "told to the end, on the next connection");
+    // What was on its way when the connection went is all that can be lost, and it may have arrived.
+    let missing = events.last().map_or(0, |event| event.seq) - events.len() as u64;
+    let not_confirmed = count(&worker, "not_confirmed").await;
+    assert!(missing <= 1 && not_confirmed <= 1.0, "{missing} are missing, {not_confirmed} were not confirmed");
+    let dropped = count(&worker, "no_room").await + count(&worker, "late").await;
+    assert!(dropped < 1.0, "{dropped} were dropped");
     bench.end(worker).await;
 }
 
