@@ -161,6 +161,6 @@ fn configuration(scale: f64) -> String {
         )
     };
     let shell = "[profiles.shell]\nimage = \"tester-sandbox\"\nentry = \"main.sh\"\nargv = [\"/bin/sh\", \"{entry}\"]\nwarm = 0\n";
-    let maxima = "memory_bytes = 1073741824\nprocesses = 256\nscratch_bytes = 268435456\nscratch_files = 65536\n";
+    let maxima = "cpus = 2\nmemory_bytes = 1073741824\nprocesses = 256\nscratch_bytes = 268435456\nscratch_files = 65536\n";
     [&times("python"), &times("pytest"), shell, &times("shell"), maxima].concat()
 }
