@@ -53,6 +53,7 @@ fn prepare(spec_fd: &str, status: &mut File) -> Result<Spec, LaunchError> {
         run(&spec).map_err(|error| failed(step, &error))?;
     }
     close_others(status.as_raw_fd()).map_err(|error| failed("descriptors", &error))?;
+    steps::limit_open_files(&spec).map_err(|error| failed("open_files", &error))?;
     // From here the deny-list holds; it leaves everything that the rest needs.
     steps::deny_system_calls().map_err(|error| failed("seccomp", &error))?;
     status.write_all(&[ABOUT_TO_EXECUTE]).map_err(|error| failed("status", &error))?;
