@@ -18,10 +18,11 @@ import sys
 if "dig" in sys.argv:
     for top in ("/box", "/tmp"):
         os.chdir(top)
-        for _ in range(1000):
+        for depth in range(1000):
             os.mkdir("d" * 200)
             os.chdir("d" * 200)
-            os.chmod("..", 0)
+            if depth > 0:
+                os.chmod("..", 0)
         os.chmod(".", 0)
     print("dug")
 else:
