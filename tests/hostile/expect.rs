@@ -48,6 +48,8 @@ pub(super) struct Expect {
     wall_seconds_max: Option<f64>,
     memory_peak_bytes_min: Option<u64>,
     memory_peak_bytes_max: Option<u64>,
+    /// The compiler's run, for a job that has one and whose compiler is not simply content.
+    pub(super) compile: Option<Box<Self>>,
     /// The runs of a job with cases, in their order.
     pub(super) cases: Vec<Self>,
     /// Name and outcome of every test, in their order.
@@ -133,8 +135,14 @@ impl Expect {
     }
 
     /// In what a result differs; times are `scale` times as long as the header says.
-    pub(super) fn differences(&self, outcome: &Outcome, scale: f64) -> Vec<String> {
+    pub(super) fn differences(&self, outcome: &Outcome, compiles: bool, scale: f64) -> Vec<String> {
         let mut differences = Differences::default();
+        let content = Self { status: Some(Status::Ok), ..Self::default() };
+        differences.same("was compiled", &(compiles && self.runs()), &outcome.compile.is_some());
+        if let Some(compile) = &outcome.compile {
+            let expected = self.compile.as_deref().unwrap_or(&content);
+            expected.compare(compile, scale, "the compiler: ", &mut differences);
+        }
         if self.cases.is_empty() {
             self.compare(&outcome.run, scale, "", &mut differences);
         } else {

@@ -72,13 +72,9 @@ impl Attack {
 
     /// Runs one program and gives everything that is not as it must be.
     async fn run(&mut self, program: &Program) -> Vec<String> {
-        let mut differences = match self.result_of(program.header.draft(
-            program.profile(),
-            program.entry(),
-            &program.source,
-            self.scale,
-        )).await {
-            Ok(outcome) => program.header.expect.differences(&outcome, self.scale),
+        let draft = program.header.draft(program.profile(), program.entry(), &program.source, self.scale);
+        let mut differences = match self.result_of(draft).await {
+            Ok(outcome) => program.header.expect.differences(&outcome, program.profile() == "c", self.scale),
             Err(error) => vec![error],
         };
         // Whatever there is now has run the program, or is about to run the canary.
@@ -162,5 +158,8 @@ fn configuration(scale: f64) -> String {
     };
     let shell = "[profiles.shell]\nimage = \"tester-sandbox\"\nentry = \"main.sh\"\nargv = [\"/bin/sh\", \"{entry}\"]\nwarm = 0\n";
     let maxima = "cpus = 2\nmemory_bytes = 1073741824\nprocesses = 256\nscratch_bytes = 268435456\nscratch_files = 65536\n";
-    [&times("python"), &times("pytest"), shell, &times("shell"), maxima].concat()
+    let c = format!(
+        "[profiles.c]\nenabled = true\nwarm = 0\n[profiles.c.compile_limits]\nwall_seconds = {wall:.1}\ncpu_seconds = {wall:.1}\n"
+    );
+    [&times("python"), &times("pytest"), shell, &times("shell"), maxima, &c, &times("c")].concat()
 }
