@@ -31,15 +31,8 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
-    const ALL: [Self; 7] = [
-        Self::Regular,
-        Self::Symlink,
-        Self::Fifo,
-        Self::Socket,
-        Self::Device,
-        Self::DeepFolder,
-        Self::Closed,
-    ];
+    const ALL: [Self; 7] =
+        [Self::Regular, Self::Symlink, Self::Fifo, Self::Socket, Self::Device, Self::DeepFolder, Self::Closed];
 
     fn code(self) -> u8 {
         Self::ALL.iter().position(|kind| *kind == self).and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX)

@@ -173,7 +173,11 @@ mod tests {
 
     #[test]
     fn a_star_stays_within_one_name_and_two_cross_folders() {
-        let left = [("a.csv", EntryKind::Regular, 1), ("out/b.csv", EntryKind::Regular, 1), ("out/x/c.csv", EntryKind::Regular, 1)];
+        let left = [
+            ("a.csv", EntryKind::Regular, 1),
+            ("out/b.csv", EntryKind::Regular, 1),
+            ("out/x/c.csv", EntryKind::Regular, 1),
+        ];
         assert_eq!(chosen(&["*.csv"], &left).0, ["a.csv"]);
         assert_eq!(chosen(&["out/*.csv"], &left).0, ["out/b.csv"]);
         assert_eq!(chosen(&["**/*.csv"], &left).0, ["a.csv", "out/b.csv", "out/x/c.csv"]);
@@ -208,7 +212,8 @@ mod tests {
     #[test]
     fn the_first_files_that_fit_come() {
         let large = BYTES_MAX;
-        let left = [("a", EntryKind::Regular, 1), ("b", EntryKind::Regular, large), ("c", EntryKind::Regular, large - 1)];
+        let left =
+            [("a", EntryKind::Regular, 1), ("b", EntryKind::Regular, large), ("c", EntryKind::Regular, large - 1)];
         assert_eq!(chosen(&["*"], &left), (vec!["a".to_owned(), "c".to_owned()], vec![refused("b", "too_large")]));
         let names: Vec<String> = (0..=FILES_MAX).map(|number| format!("{number:03}")).collect();
         let many: Vec<_> = names.iter().map(|name| (name.as_str(), EntryKind::Regular, 1)).collect();

@@ -62,7 +62,8 @@ async fn left(link: &mut Link) -> Result<Left, ExecutionFault> {
         )));
     }
     let mut packer = Packer::default();
-    let unpackable = |error: std::io::Error| sandbox_fault(&format!("what was compiled cannot be packed: {error}"), true);
+    let unpackable =
+        |error: std::io::Error| sandbox_fault(&format!("what was compiled cannot be packed: {error}"), true);
     for file in files {
         let bytes_max = usize::try_from(file.bytes).unwrap_or(usize::MAX);
         match folder.fetch(&file.path, bytes_max).await.map_err(lost)? {

@@ -178,13 +178,8 @@ mod tests {
     use super::*;
     use crate::domain::verdict::LimitHit;
 
-    const CONTEXT: Context = Context {
-        stage: Stage::Run,
-        report: None,
-        output_expected: None,
-        container_oom: false,
-        memory_bytes: 1000,
-    };
+    const CONTEXT: Context =
+        Context { stage: Stage::Run, report: None, output_expected: None, container_oom: false, memory_bytes: 1000 };
 
     fn session(end: End) -> Session {
         let now = Instant::now();

@@ -93,4 +93,3 @@ fn fault(session: &Session) -> ExecutionFault {
         End::Reported(_) | End::Cancelled => sandbox_fault("no verdict could be reached", false),
     }
 }
-

@@ -96,11 +96,8 @@ fn ended(pid1: &Pid1, cause: Cause, program: &Program, counted: &Counted, before
     let main = pid1.reaper.main_end();
     let exit = main.map(|end| end.exit);
     let ended_at = main.map_or_else(Instant::now, |end| end.at);
-    let (memory_peak_bytes, memory_peak_source) = pid1.evidence.memory_peak(
-        before.first_run,
-        main.map_or(0, |end| end.memory_peak_bytes),
-        before.memory_record,
-    );
+    let (memory_peak_bytes, memory_peak_source) =
+        pid1.evidence.memory_peak(before.first_run, main.map_or(0, |end| end.memory_peak_bytes), before.memory_record);
     let (cause, exit, launch_error) = match &program.launch {
         Launch::Done => (over_limit(cause, program), exit, None),
         Launch::Failed(error) if cause == Cause::Exited => (Cause::Launch, None, Some(error.clone())),

@@ -105,7 +105,7 @@ fn folders_that_are_shut_or_nested_without_end_are_named_and_not_entered() {
     );
     let (entries, truncated) = list(&mut sandbox, 100, 4);
     let expected = [
-        ("blind/f", EntryKind::Closed),
+        ("blind", EntryKind::Closed),
         ("d/d/d/d", EntryKind::DeepFolder),
         ("shut", EntryKind::Closed),
         ("unreadable", EntryKind::Regular),

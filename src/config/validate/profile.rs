@@ -60,7 +60,11 @@ fn words(field: &str, words: &[String], entry: &str, report: &mut impl FnMut(&st
         report(field, "holds a NUL byte, which no program can be given".to_owned(), None);
     }
     if field == "compile" && words.first().is_some_and(String::is_empty) {
-        report(field, "names no program".to_owned(), Some("for example compile = [\"gcc\", \"-o\", \"program\", \"{entry}\"]"));
+        report(
+            field,
+            "names no program".to_owned(),
+            Some("for example compile = [\"gcc\", \"-o\", \"program\", \"{entry}\"]"),
+        );
     }
     if entry.is_empty() && words.iter().any(|word| word.contains(ENTRY)) {
         let hint = Some("set the profile's entry to the file that a job has by default, main.py for example");
