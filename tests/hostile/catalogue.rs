@@ -139,7 +139,14 @@ fn every_program_has_a_mechanism_of_its_own_a_status_and_walls_that_exist() {
         if expect.status.is_none() || expect.cases.iter().any(|case| case.status.is_none()) {
             wrong.push(format!("{name}: without a status"));
         }
-        wrong.extend(program.header.walls.iter().filter(|wall| !WALLS.contains(&wall.as_str())).map(|wall| format!("{name}: `{wall}` is no wall")));
+        wrong.extend(
+            program
+                .header
+                .walls
+                .iter()
+                .filter(|wall| !WALLS.contains(&wall.as_str()))
+                .map(|wall| format!("{name}: `{wall}` is no wall")),
+        );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

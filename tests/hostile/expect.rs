@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use tester_worker::domain::evidence::{EndedBy, Evidence};
-use tester_worker::domain::outcome::{Isolation, Outcome, Output, RunRecord, TestOutcome, TestsTrust};
+use tester_worker::domain::outcome::{Artifact, Isolation, Outcome, Output, RunRecord, TestOutcome, TestsTrust};
 use tester_worker::domain::verdict::{LimitHit, Status};
 
 use super::header::Bytes;
@@ -57,7 +57,20 @@ pub(super) struct Expect {
     pub(super) tests_complete: Option<bool>,
     pub(super) tests_trust: Option<TestsTrust>,
     pub(super) artifacts: Vec<File>,
+    /// Many files alike, after those.
+    pub(super) artifacts_numbered: Option<Numbered>,
     pub(super) artifacts_refused: Vec<Refused>,
+}
+
+/// Files that differ in their number only, counted from 0.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Numbered {
+    before: String,
+    digits: usize,
+    after: String,
+    pub(super) count: usize,
+    content: Bytes,
 }
 
 /// A file that must come back.
@@ -134,13 +147,27 @@ impl Expect {
         }
     }
 
+    /// Path and content of every file that must come back.
+    fn all_artifacts(&self) -> Vec<(String, Vec<u8>)> {
+        let single = self.artifacts.iter().map(|file| (file.path.clone(), file.content.bytes()));
+        let many = self.artifacts_numbered.iter().flat_map(|many| {
+            (0..many.count).map(|number| {
+                let Numbered { before, digits, after, .. } = many;
+                (format!("{before}{number:0digits$}{after}"), many.content.bytes())
+            })
+        });
+        single.chain(many).collect()
+    }
+
     /// In what a result differs; times are `scale` times as long as the header says.
     pub(super) fn differences(&self, outcome: &Outcome, compiles: bool, scale: f64) -> Vec<String> {
         let mut differences = Differences::default();
         let content = Self { status: Some(Status::Ok), ..Self::default() };
         differences.same("was compiled", &(compiles && self.runs()), &outcome.compile.is_some());
         if let Some(compile) = &outcome.compile {
-            let expected = self.compile.as_deref().unwrap_or(&content);
+            // A job that did not compile is what its compiler's run was.
+            let failed = (self.status() == Status::CompileError).then_some(self);
+            let expected = self.compile.as_deref().or(failed).unwrap_or(&content);
             expected.compare(compile, scale, "the compiler: ", &mut differences);
         }
         if self.cases.is_empty() {
@@ -158,10 +185,10 @@ impl Expect {
         differences.same("tests", &self.tests, &tests);
         differences.same("tests_complete", &self.tests_complete, &outcome.tests_complete);
         differences.same("tests_trust", &self.tests_trust, &outcome.tests_trust);
-        let found: Vec<_> =
-            outcome.artifacts.iter().map(|file| (&file.path, file.content.as_bytes().to_vec(), file.bytes_total)).collect();
-        let expected = self.artifacts.iter().map(|file| (&file.path, file.content.bytes(), length(&file.content)));
-        differences.same("artifacts", &expected.collect(), &found);
+        let found = outcome.artifacts.iter().map(|file| (file.path.clone(), file.content.as_bytes().to_vec()));
+        differences.same("artifacts", &self.all_artifacts(), &found.collect());
+        let whole = |file: &&Artifact| length(file.content.as_bytes()) != file.bytes_total;
+        differences.same("artifacts of another size", &0, &outcome.artifacts.iter().filter(whole).count());
         let refused = outcome.artifacts_refused.iter();
         let refused = refused.map(|file| Refused { path: file.path.clone(), reason: file.reason.clone() }).collect();
         differences.same("artifacts_refused", &self.artifacts_refused, &refused);
@@ -183,7 +210,12 @@ impl Expect {
         if let Some(usage) = &run.usage {
             let scaled = |bound: Option<f64>| bound.map(|seconds| seconds * scale);
             own.within("cpu_seconds", scaled(self.cpu_seconds_min), scaled(self.cpu_seconds_max), &usage.cpu_seconds);
-            own.within("wall_seconds", scaled(self.wall_seconds_min), scaled(self.wall_seconds_max), &usage.wall_seconds);
+            own.within(
+                "wall_seconds",
+                scaled(self.wall_seconds_min),
+                scaled(self.wall_seconds_max),
+                &usage.wall_seconds,
+            );
             let (least, most) = (self.memory_peak_bytes_min, self.memory_peak_bytes_max);
             own.within("memory_peak_bytes", least, most, &usage.memory_peak_bytes);
         }
@@ -208,13 +240,14 @@ impl Expect {
         match &self.stderr_ends {
             None => stream("stderr", &stderr, &run.stderr),
             Some(end) if run.stderr.content.as_bytes().ends_with(end.as_bytes()) => {}
-            Some(end) => into.0.push(format!("stderr: expected to end with {end:?}, ends with {:?}", tail(&run.stderr))),
+            Some(end) => {
+                into.0.push(format!("stderr: expected to end with {end:?}, ends with {:?}", tail(&run.stderr)))
+            }
         }
-        let kept = |bytes: &[u8]| u64::try_from(bytes.len()).expect("a length");
-        let exact = self.stdout_bytes.unwrap_or_else(|| kept(&stdout));
+        let exact = self.stdout_bytes.unwrap_or_else(|| length(&stdout));
         into.count("stdout.bytes_total", exact, self.stdout_bytes_min, run.stdout.bytes_total);
         if self.stderr_ends.is_none() {
-            let exact = self.stderr_bytes.unwrap_or_else(|| kept(&stderr));
+            let exact = self.stderr_bytes.unwrap_or_else(|| length(&stderr));
             into.count("stderr.bytes_total", exact, self.stderr_bytes_min, run.stderr.bytes_total);
         }
         into.same("stdout.truncated", &self.stdout_truncated, &run.stdout.truncated);
@@ -230,8 +263,8 @@ impl Expect {
     }
 }
 
-fn length(content: &Bytes) -> u64 {
-    u64::try_from(content.bytes().len()).expect("a length")
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).expect("a length")
 }
 
 fn tail(output: &Output) -> String {

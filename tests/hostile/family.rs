@@ -13,8 +13,12 @@ use super::catalogue::{Program, programs};
 use super::host::Host;
 use super::support::bench::{Bench, Config, Keys};
 use super::support::client::{message_id, properties, python};
+use super::support::docker::docker;
 use super::support::worker::Worker;
 use super::support::{PATIENCE, http, optional_variable, time_scale};
+
+/// The image that the profiles run in.
+const SANDBOX_IMAGE: &str = "tester-sandbox";
 
 /// Sandboxes that the worker keeps ready: one, for the canary and for most programs.
 const WARM: usize = 1;
@@ -28,20 +32,47 @@ struct Attack {
     patience: Duration,
     /// Every job that was sent.
     sent: Vec<SignedJob>,
+    _volumes: Option<VolumeImage>,
+}
+
+/// An image with volumes, made of the sandbox image; it goes when the family has ended.
+struct VolumeImage(String);
+
+impl VolumeImage {
+    /// `docker commit` and not `docker build`: it needs no registry, no builder, and is the same in every version.
+    async fn new(tag: String) -> Self {
+        let container = docker(&["create", SANDBOX_IMAGE]).await;
+        let container = container.trim();
+        let change = "VOLUME [\"/var/lib/data\", \"/var/cache/data\"]";
+        docker(&["commit", "--change", change, container, &tag]).await;
+        docker(&["rm", container]).await;
+        Self(tag)
+    }
+}
+
+impl Drop for VolumeImage {
+    fn drop(&mut self) {
+        let removed = std::process::Command::new("docker").args(["rmi", &self.0]).output();
+        if !removed.is_ok_and(|output| output.status.success()) {
+            eprintln!("the image {} stays", self.0);
+        }
+    }
 }
 
 /// Runs a family; fails at the end with every difference of every program.
 pub(super) async fn run(family: &str) {
     let filter = optional_variable("TESTER_WORKER_TEST_HOSTILE").unwrap_or_default();
-    let chosen: Vec<Program> = programs(family).into_iter().filter(|program| program.name().contains(&filter)).collect();
-    let mut attack = Attack::begin(family).await;
+    let chosen: Vec<Program> =
+        programs(family).into_iter().filter(|program| program.name().contains(&filter)).collect();
+    let mut attack = Attack::begin(family, &chosen).await;
     let mut table = String::new();
     let mut failed = 0;
     for program in &chosen {
         let begun = Instant::now();
         let differences = attack.run(program).await;
         let verdict = if differences.is_empty() { "as expected" } else { "NOT as expected" };
-        writeln!(table, "{:<45} {verdict:<16} {:>6.1} s", program.name(), begun.elapsed().as_secs_f64()).expect("a text");
+        writeln!(table, "{:<45} {verdict:<16} {:>6.1} s", program.name(), begun.elapsed().as_secs_f64())
+            .expect("a text");
         for difference in &differences {
             writeln!(table, "    {difference}").expect("a text");
         }
@@ -53,10 +84,16 @@ pub(super) async fn run(family: &str) {
 }
 
 impl Attack {
-    async fn begin(family: &str) -> Self {
+    async fn begin(family: &str, programs: &[Program]) -> Self {
         let scale = time_scale();
         let bench = Bench::new(family, Keys::Ed25519).await;
-        let more = configuration(scale);
+        let mut more = configuration(scale);
+        let mut volumes = None;
+        if programs.iter().any(|program| program.profile() == "volumes") {
+            let image = VolumeImage::new(format!("{}:latest", bench.vhost.name)).await;
+            more.push_str(&shell("volumes", &image.0));
+            volumes = Some(image);
+        }
         let mut setup = bench.setup("worker", Config { python_warm: WARM, more: &more, ..Config::default() });
         let temporary = bench.path("temporary");
         std::fs::create_dir(&temporary).expect("a folder for temporary files");
@@ -67,7 +104,7 @@ impl Attack {
         let host = Host::before(&setup.id, WARM, &folders).await;
         let mut worker = Worker::spawn(&setup);
         worker.ready().await;
-        Self { bench, worker, host, scale, patience: PATIENCE.mul_f64(scale), sent: Vec::new() }
+        Self { bench, worker, host, scale, patience: PATIENCE.mul_f64(scale), sent: Vec::new(), _volumes: volumes }
     }
 
     /// Runs one program and gives everything that is not as it must be.
@@ -100,7 +137,8 @@ impl Attack {
         let id = job.key.id.to_string();
         let mut inbox = client.inbox.clone();
         let came = inbox.wait_for(|all| all.iter().any(|message| message_id(message) == Some(&id)));
-        let came = timeout(self.patience, came).await.map_err(|_late| format!("no result within {:?}", self.patience))?;
+        let came =
+            timeout(self.patience, came).await.map_err(|_late| format!("no result within {:?}", self.patience))?;
         let came = came.map_err(|error| format!("no connection to the broker: {error}"))?.clone();
         let message = came.iter().find(|message| message_id(message) == Some(&id)).ok_or("no message")?;
         let expected = Expected { job: job.key, digest: job.digest };
@@ -156,10 +194,18 @@ fn configuration(scale: f64) -> String {
              [profiles.{profile}.limits_max]\nwall_seconds = {longest:.1}\ncpu_seconds = {longest:.1}\n"
         )
     };
-    let shell = "[profiles.shell]\nimage = \"tester-sandbox\"\nentry = \"main.sh\"\nargv = [\"/bin/sh\", \"{entry}\"]\nwarm = 0\n";
-    let maxima = "cpus = 2\nmemory_bytes = 1073741824\nprocesses = 256\nscratch_bytes = 268435456\nscratch_files = 65536\n";
+    let maxima =
+        "cpus = 2\nmemory_bytes = 1073741824\nprocesses = 256\nscratch_bytes = 268435456\nscratch_files = 65536\n";
     let c = format!(
         "[profiles.c]\nenabled = true\nwarm = 0\n[profiles.c.compile_limits]\nwall_seconds = {wall:.1}\ncpu_seconds = {wall:.1}\n"
     );
-    [&times("python"), &times("pytest"), shell, &times("shell"), maxima, &c, &times("c")].concat()
+    [&times("python"), &times("pytest"), &shell("shell", SANDBOX_IMAGE), &times("shell"), maxima, &c, &times("c")]
+        .concat()
+}
+
+/// A profile for shell scripts in an image.
+fn shell(profile: &str, image: &str) -> String {
+    format!(
+        "[profiles.{profile}]\nimage = \"{image}\"\nentry = \"main.sh\"\nargv = [\"/bin/sh\", \"{{entry}}\"]\nwarm = 0\n"
+    )
 }

@@ -220,7 +220,12 @@ fn scaled(limits: LimitsPatch, scale: f64) -> LimitsPatch {
 fn a_header_with_a_word_that_means_nothing_is_refused() {
     let good = "#: about = 'x'\n#: walls = []\n#: [expect]\n#: status = 'ok'\nimport os\n#: never = 'read'";
     assert!(Header::parse(good, "#:").is_ok());
-    for (from, to) in [("walls", "wals"), ("[expect]", "[expects]"), ("status = 'ok'", "status = 'okay'"), ("import", "#: x = 1\nimport")] {
+    for (from, to) in [
+        ("walls", "wals"),
+        ("[expect]", "[expects]"),
+        ("status = 'ok'", "status = 'okay'"),
+        ("import", "#: x = 1\nimport"),
+    ] {
         assert!(Header::parse(&good.replace(from, to), "#:").is_err(), "{to}");
     }
 }

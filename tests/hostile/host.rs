@@ -48,7 +48,8 @@ impl Host {
         let stamp = |nanos: u64| format!("{}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000);
         let label = format!("label=tester-worker.id={}", self.worker_id);
         let (since, stop) = (stamp(self.since), stamp(until));
-        let filters = ["--filter", "type=container", "--filter", "event=create", "--filter", &label, "--format", "{{.ID}}"];
+        let filters =
+            ["--filter", "type=container", "--filter", "event=create", "--filter", &label, "--format", "{{.ID}}"];
         let made = docker(&[&["events", "--since", &since, "--until", &stop], &filters[..]].concat()).await;
         self.ours.extend(made.lines().map(str::to_owned));
         self.since = until;

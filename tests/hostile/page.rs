@@ -24,7 +24,8 @@ fn page() -> String {
     for (family, about) in FAMILIES {
         let programs = programs(family);
         let heading = heading(family);
-        write!(page, "\n## {heading}\n{about}\n\n| program | what it does | walls | result |\n|---|---|---|---|\n").expect("a text");
+        write!(page, "\n## {heading}\n{about}\n\n| program | what it does | walls | result |\n|---|---|---|---|\n")
+            .expect("a text");
         for program in &programs {
             page.push_str(&row(program));
         }
@@ -86,7 +87,10 @@ fn outcome(expect: &Expect) -> String {
         words.push("trust `in_process`".to_owned());
     }
     words.extend(expect.artifacts.iter().map(|file| format!("kept {}", code(&file.path))));
-    words.extend(expect.artifacts_refused.iter().map(|file| format!("refused {} (`{}`)", code(&file.path), file.reason)));
+    words.extend(expect.artifacts_numbered.iter().map(|many| format!("kept {} files", many.count)));
+    words.extend(
+        expect.artifacts_refused.iter().map(|file| format!("refused {} (`{}`)", code(&file.path), file.reason)),
+    );
     words.join(", ")
 }
 

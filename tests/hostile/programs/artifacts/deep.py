@@ -4,6 +4,7 @@
 #: [expect]
 #: status = "ok"
 #: artifacts = [{ path = "d/treasure", content = "found" }]
+#: artifacts_refused = [{ path = "d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d", reason = "too_deep" }]
 
 import os
 

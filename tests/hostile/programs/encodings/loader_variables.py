@@ -5,7 +5,7 @@
 #: [expect]
 #: status = "ok"
 #: stdout = ["LD_PRELOAD /box/none.so", "GLIBC_TUNABLES glibc.malloc.check=3", "PYTHONSTARTUP /box/evil.py", "PID 1 is as it was"]
-#: stderr = "ERROR: ld.so: object '/box/none.so' from LD_PRELOAD cannot be preloaded (cannot open shared object file): ignored.\n"
+#: stderr = "ERROR: ld.so: object '/box/none.so' cannot be loaded as audit interface: cannot open shared object file; ignored.\nERROR: ld.so: object '/box/none.so' from LD_PRELOAD cannot be preloaded (cannot open shared object file): ignored.\n"
 
 import os
 
