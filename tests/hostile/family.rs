@@ -23,6 +23,11 @@ const SANDBOX_IMAGE: &str = "tester-sandbox";
 /// Sandboxes that the worker keeps ready: one, for the canary and for most programs.
 const WARM: usize = 1;
 
+const MIB: f64 = 1_048_576.0;
+
+/// What the worker itself may hold at the end of a family, in MiB: a few of the largest results, and no more.
+const WORKER_MIB_MAX: f64 = 128.0;
+
 /// A worker under attack.
 struct Attack {
     bench: Bench,
@@ -175,12 +180,20 @@ impl Attack {
         differences
     }
 
+    /// Whatever programs write, the worker's own memory stays small.
+    async fn memory(&self) {
+        let bytes = self.worker.metric("tester_worker_process_resident_memory_bytes", &[]).await;
+        println!("the worker holds {:.0} MiB", bytes / MIB);
+        assert!(bytes < WORKER_MIB_MAX * MIB, "the worker holds {:.0} MiB", bytes / MIB);
+    }
+
     /// Stops the worker; it must end well, and nothing may be in a queue.
     async fn end(self) {
         assert_eq!(self.not_once(), Vec::<String>::new(), "at the end of the family");
         for queue in ["tester.jobs.default", "tester.dead", "tester.unrouted"] {
             assert_eq!(self.bench.client.depth(queue).await, 0, "messages in {queue}");
         }
+        self.memory().await;
         self.bench.end(self.worker).await;
     }
 }
