@@ -17,6 +17,7 @@ use crate::domain::outcome::{Outcome, RunRecord};
 use crate::domain::verdict::Status;
 use crate::pipeline::outcome::{Stamps, assemble, not_run};
 use crate::ports::conditions::Conditions;
+use crate::ports::events::EventSink;
 use crate::ports::execution::{ExecutionFault, Executor as _};
 use crate::protocol::admission::{PropertiesView, Refusal};
 use crate::protocol::job_writer::{JobDraft, Stamp, sign_job};
@@ -118,7 +119,7 @@ async fn run_in(
     let outcome = match admitted {
         Ok(job) => {
             let job = Arc::new(job);
-            let execution = sandboxes.execute(Arc::clone(&job), cancel).await?;
+            let execution = sandboxes.execute(Arc::clone(&job), cancel, EventSink::silent()).await?;
             assemble(job.get(), execution, stamps(began))
         }
         Err(refusal) => rejected(refusal, profile, stamps(began))?,

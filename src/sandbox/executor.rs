@@ -23,6 +23,7 @@ use super::running::{Running, unavailable};
 use crate::config::model::{Config, Profile};
 use crate::domain::job::Job;
 use crate::ports::conditions::Conditions;
+use crate::ports::events::EventSink;
 use crate::ports::execution::{Execution, ExecutionFault, Executor};
 use crate::protocol::verified::Verified;
 use crate::telemetry::labels::DockerOperation;
@@ -173,13 +174,18 @@ impl Sandboxes {
 }
 
 impl Executor for Sandboxes {
-    async fn execute(&self, job: Arc<Verified<Job>>, cancel: CancellationToken) -> Result<Execution, ExecutionFault> {
+    async fn execute(
+        &self,
+        job: Arc<Verified<Job>>,
+        cancel: CancellationToken,
+        events: EventSink,
+    ) -> Result<Execution, ExecutionFault> {
         let job = job.get();
         let (profile, pool) = self
             .pools
             .get(&job.profile)
             .ok_or_else(|| ExecutionFault::Unrunnable { reason: format!("there is no profile `{}`", job.profile) })?;
-        Running::new(self, job, (profile, pool), &cancel).execute().await
+        Running::new(self, job, (profile, pool), &cancel, &events).execute().await
     }
 }
 

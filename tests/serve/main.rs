@@ -22,6 +22,8 @@ mod shutdown;
 #[cfg(test)]
 mod sidecar;
 #[cfg(test)]
+mod stream;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod unsigned;

@@ -65,16 +65,12 @@ fn send_listing(pid1: &mut Pid1, order: List) -> Result<bool, Stop> {
                 None => walk.next().map_err(failed)?,
             };
             let Some(entry) = next else { break Some(false) };
-            match entry.write(space, used) {
-                Some(end) => {
-                    used = end;
-                    listed += 1;
-                }
-                None => {
-                    waiting = Some(entry);
-                    break None;
-                }
-            }
+            let Some(end) = entry.write(space, used) else {
+                waiting = Some(entry);
+                break None;
+            };
+            used = end;
+            listed += 1;
         };
         if used > 0 {
             pid1.link.output.commit(Kind::Listing, used)?;
