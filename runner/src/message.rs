@@ -30,8 +30,11 @@ pub enum CgroupVersion {
 pub struct Start {
     /// User and group id of the program; never 0.
     pub uid: u32,
-    /// Program and arguments; the program is looked up in `PATH` of `env` unless it has a slash.
+    /// Program and arguments.
     pub argv: Vec<String>,
+    /// Folders, separated by colons, in which the program is looked up unless it has a slash. It is the profile's and the
+    /// image's, whatever `PATH` the job's own environment has.
+    pub path: String,
     /// The whole environment of the program; nothing is added.
     pub env: Vec<(String, String)>,
     /// Wall clock limit in milliseconds.

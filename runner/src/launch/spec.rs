@@ -9,6 +9,8 @@ use tester_runner::message::Probe;
 pub(crate) struct Spec {
     /// Program and arguments.
     pub(crate) argv: Vec<String>,
+    /// Where the program is looked up unless it has a slash.
+    pub(crate) path: String,
     /// The program's whole environment.
     pub(crate) env: Vec<(String, String)>,
     /// User and group id.

@@ -112,6 +112,7 @@ fn set_nonblocking(fd: &OwnedFd) -> rustix::io::Result<()> {
 fn write_spec(start: Start) -> io::Result<File> {
     let spec = Spec {
         argv: start.argv,
+        path: start.path,
         env: start.env,
         uid: start.uid,
         open_files: start.open_files,

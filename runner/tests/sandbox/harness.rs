@@ -342,6 +342,7 @@ pub(crate) fn start(argv: &[&str]) -> Start {
     Start {
         uid: 20_001,
         argv: argv.iter().map(|&argument| argument.to_owned()).collect(),
+        path: "/usr/local/bin:/usr/bin:/bin".to_owned(),
         env: vec![
             ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned()),
             ("HOME".to_owned(), "/box".to_owned()),

@@ -40,6 +40,7 @@ pub(super) fn start(probe: Probe, print: &Blueprint, uid: u32) -> Start {
         uid,
         // Nothing of the image is executed.
         argv: vec!["probe".to_owned()],
+        path: String::new(),
         env: Vec::new(),
         wall_milliseconds: WALL_MILLISECONDS,
         cpu_milliseconds: if matches!(probe, Probe::CpuTime { .. }) { CPU_MILLISECONDS } else { WALL_MILLISECONDS },
