@@ -22,6 +22,7 @@
 
 pub mod frame;
 pub mod message;
+pub mod walls;
 
 /// Version of frames and messages. The runner is embedded in the worker, so a mismatch means a foreign runner volume.
 pub const PROTOCOL_VERSION: u32 = 1;

@@ -159,13 +159,16 @@ struct Receiver<'a> {
 
 impl<'a> Receiver<'a> {
     fn new(start: &Start, started: &'a Notify) -> Self {
+        let wall = Duration::from_millis(start.wall_milliseconds);
+        #[cfg(feature = "without-walls")]
+        let wall = super::without::wall_limit(wall);
         Self {
             started,
             stdout: Kept::new(start.stdout_bytes),
             stderr: Kept::new(start.stderr_bytes),
             report: Kept::new(start.report_bytes_max),
             started_at: None,
-            wall: Duration::from_millis(start.wall_milliseconds),
+            wall,
         }
     }
 

@@ -30,6 +30,8 @@ mod stdin;
 mod stop;
 mod stream;
 mod supervise;
+#[cfg(feature = "without-walls")]
+mod without;
 
 use std::process::ExitCode;
 

@@ -47,7 +47,8 @@ pub(super) fn spawn(start: Start) -> Result<Result<Spawned, LaunchError>, Stop> 
         .and_then(|()| set_nonblocking(&status))
         .map_err(|error| Stop::ours("make the status pipe", error))?;
     let spec = write_spec(start).map_err(|error| Stop::ours("write the launcher's order", error))?;
-    let child = Command::new("/proc/self/exe")
+    let mut launcher = Command::new("/proc/self/exe");
+    launcher
         .arg("launch")
         .arg(spec.as_raw_fd().to_string())
         .arg(status_theirs.as_raw_fd().to_string())
@@ -55,9 +56,10 @@ pub(super) fn spawn(start: Start) -> Result<Result<Spawned, LaunchError>, Stop> 
         .current_dir("/")
         .stdin(Stdio::from(pipes.stdin.0))
         .stdout(Stdio::from(pipes.stdout.1))
-        .stderr(Stdio::from(pipes.stderr.1))
-        .spawn();
-    let child = match child {
+        .stderr(Stdio::from(pipes.stderr.1));
+    #[cfg(feature = "without-walls")]
+    super::without::tell(&mut launcher);
+    let child = match launcher.spawn() {
         Ok(child) => child,
         Err(error) => return Ok(Err(no_process(&error))),
     };
