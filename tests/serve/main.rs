@@ -14,6 +14,8 @@ mod dead;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod road;
