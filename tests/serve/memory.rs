@@ -34,7 +34,12 @@ async fn the_workers_memory_does_not_grow_with_what_programs_write() {
     let mut peaks = Vec::new();
     for limit in [None, None, None, Some(8 * MIB), Some(8 * MIB)] {
         peaks.push(flooded(&bench, &worker, limit).await / 1000);
-        println!("{:?} anon {} file {}", peaks.last(), worker.memory_bytes("RssAnon") / 1000, worker.memory_bytes("RssFile") / 1000);
+        println!(
+            "{:?} anon {} file {}",
+            peaks.last(),
+            worker.memory_bytes("RssAnon") / 1000,
+            worker.memory_bytes("RssFile") / 1000
+        );
     }
     println!("idle {} kB, then {peaks:?} kB", idle / 1000);
     bench.end(worker).await;
