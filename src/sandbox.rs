@@ -9,7 +9,10 @@
 //!
 //! A sandbox runs one job. Whatever happens to a lease, its container is removed and never goes back to the pool.
 
+mod artifacts;
 mod blueprint;
+mod collect;
+mod compile;
 mod doctor;
 mod engine;
 mod executor;
@@ -18,6 +21,7 @@ mod hardening;
 mod health;
 mod image;
 mod judge;
+mod judging;
 mod launch;
 mod lease;
 mod leftovers;

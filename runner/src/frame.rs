@@ -47,6 +47,10 @@ kinds! {
     Stdin = 3, DATA_BYTES_MAX;
     /// To the runner: end the running program; the run ends with [`crate::message::Cause::Cancelled`].
     Cancel = 4, 0;
+    /// To the runner, between runs: say what is in the job's folder; a [`crate::message::List`] as JSON.
+    List = 5, CONTROL_BYTES_MAX;
+    /// To the runner, between runs: send this file; its path below the job's folder, as bytes.
+    Fetch = 6, DATA_BYTES_MAX;
     /// From the runner: a [`crate::message::Ready`] as JSON.
     Ready = 16, CONTROL_BYTES_MAX;
     /// From the runner: bytes that the program wrote to stdout, within its limit.
@@ -63,6 +67,14 @@ kinds! {
     Ended = 22, CONTROL_BYTES_MAX;
     /// From the runner: a [`crate::message::Fault`] as JSON; the sandbox is unusable.
     Fault = 23, CONTROL_BYTES_MAX;
+    /// From the runner: entries of the job's folder, as [`crate::listing`] writes them; an entry never spans two frames.
+    Listing = 24, DATA_BYTES_MAX;
+    /// From the runner: the end of a listing; a [`crate::message::Listed`] as JSON.
+    Listed = 25, CONTROL_BYTES_MAX;
+    /// From the runner: bytes of the file that was asked for.
+    File = 26, DATA_BYTES_MAX;
+    /// From the runner: the end of the file; a [`crate::message::FileEnd`] as JSON.
+    FileEnd = 27, CONTROL_BYTES_MAX;
 }
 
 /// Why bytes are not a frame.
@@ -172,7 +184,7 @@ mod tests {
     #[test]
     fn every_kind_has_a_code_of_its_own() {
         let known: Vec<Kind> = (0..=u8::MAX).filter_map(Kind::from_code).collect();
-        assert_eq!(known.len(), 12);
+        assert_eq!(known.len(), 18);
         for kind in known {
             assert_eq!(Kind::from_code(kind.code()), Some(kind));
         }

@@ -16,16 +16,19 @@
 //!   |  <----- StdinCredit, Stdout, Stderr, Report ---
 //!   |  --- Cancel (at any time) -------->    |
 //!   |  <------------------------- Ended ---  | evidence; every process of the job is gone
+//!   |  --- List, Fetch (any number) ---->    | what the job left in its folder, until the next Start
+//!   |  <---- Listing ... Listed, File ... FileEnd ---
 //! ```
 //!
 //! End of file on the runner's stdin at any time kills everything and ends the runner.
 
 pub mod frame;
+pub mod listing;
 pub mod message;
 pub mod walls;
 
 /// Version of frames and messages. The runner is embedded in the worker, so a mismatch means a foreign runner volume.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// Bytes of stdin that the worker may send before the runner has given any credit.
 pub const STDIN_CREDIT_BYTES_INITIAL: u32 = 65_536;

@@ -1,6 +1,7 @@
 //! PID 1 of every sandbox, and the launcher that it starts itself again as. See `docs/runner.md`.
 
 mod clock;
+mod collect;
 mod launch;
 mod pid1;
 mod status;

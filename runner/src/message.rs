@@ -77,6 +77,9 @@ pub struct Ended {
     pub cpu_nanoseconds: u64,
     /// Time during which the cgroup was throttled by its CPU quota, during the run.
     pub throttled_nanoseconds: u64,
+    /// Time for which the main process was ready to run and waited for a CPU: for the quota, for processes of its own
+    /// sandbox, or for those of a busy host.
+    pub cpu_wait_nanoseconds: u64,
     /// Peak memory in bytes.
     pub memory_peak_bytes: u64,
     /// Where `memory_peak_bytes` comes from.
@@ -135,7 +138,7 @@ pub enum Exit {
 pub enum MemoryPeakSource {
     /// The cgroup's high-water mark.
     Cgroup,
-    /// The largest resident set of a process that was waited for.
+    /// The largest resident set of the main process, of those that it waited for, and of any that set a new record.
     Rusage,
 }
 
@@ -149,6 +152,32 @@ pub struct LaunchError {
     pub errno: i32,
     /// What the system call said.
     pub message: String,
+}
+
+/// What to say of the job's folder. Nothing of the job runs meanwhile, so the answer stays true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// Entries that are listed at most.
+    pub entries_max: u64,
+    /// Folders within folders that are looked into at most.
+    pub depth_max: u32,
+}
+
+/// The end of a listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listed {
+    /// Whether there are more entries than were asked for.
+    pub truncated: bool,
+}
+
+/// The end of a file that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEnd {
+    /// Why the file did not come, or not to its end.
+    pub error: Option<String>,
 }
 
 /// The runner itself failed; the sandbox must be destroyed.

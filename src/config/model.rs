@@ -176,6 +176,9 @@ pub struct Profile {
     /// What compiles the job first; empty: nothing.
     #[serde(default)]
     pub compile: Vec<String>,
+    /// Limits of the compiler, where they differ from the profile's own. A job cannot change them.
+    #[serde(default)]
+    pub compile_limits: LimitsPatch,
     /// Sandboxes that are kept ready.
     #[serde(default = "one")]
     pub warm: usize,

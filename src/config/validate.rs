@@ -112,7 +112,10 @@ fn broker(broker: &Broker, problems: &mut Vec<Problem>) {
 
 fn consumer_timeout(config: &Config, problems: &mut Vec<Problem>) {
     let longest = |profile: &super::model::Profile| {
-        profile.limits_max.wall_seconds.unwrap_or_else(|| Limits::default().overlaid(&profile.limits).wall_seconds)
+        let own = Limits::default().overlaid(&profile.limits);
+        let compiler =
+            if profile.compile.is_empty() { 0.0 } else { own.overlaid(&profile.compile_limits).wall_seconds };
+        profile.limits_max.wall_seconds.unwrap_or(own.wall_seconds) + compiler
     };
     let Some((name, wall)) = config
         .profiles

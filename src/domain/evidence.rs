@@ -66,6 +66,9 @@ pub struct Evidence {
     pub pids_limit_hits: u64,
     /// Seconds during which the CPU quota held the sandbox back.
     pub cpu_throttled_seconds: f64,
+    /// Seconds for which the main process was ready to run and had no CPU. Beyond `cpu_throttled_seconds` it waited for
+    /// other processes of the sandbox, or for a busy host.
+    pub cpu_wait_seconds: f64,
     /// Processes besides the main one that were alive at the end and killed.
     pub processes_killed: u64,
     /// Seconds from the first kill until no process of the job was left.

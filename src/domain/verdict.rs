@@ -173,8 +173,26 @@ pub fn verdict(facts: &Facts) -> Verdict {
         .map_or(Verdict { status: Status::InternalError, limit: None }, |row| row.verdict)
 }
 
+/// The verdict on a run of the compiler. Whatever it failed of, the program did not compile; a limit it met is named.
+pub fn compiler_verdict(facts: &Facts) -> Verdict {
+    let found = verdict(facts);
+    match found.status {
+        Status::Ok | Status::Cancelled | Status::InternalError => found,
+        Status::WrongAnswer
+        | Status::RuntimeError
+        | Status::Signaled
+        | Status::TimeLimit
+        | Status::MemoryLimit
+        | Status::OutputLimit
+        | Status::CompileError
+        | Status::Rejected => Verdict { status: Status::CompileError, limit: found.limit },
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::domain::evidence::ReportState;
 
@@ -237,9 +255,33 @@ mod tests {
     }
 
     #[test]
-    fn every_combination_of_facts_has_one_verdict_and_only_limits_name_a_limit() {
-        let exits = [None, Some(Exit::Code(0)), Some(Exit::Code(1)), Some(Exit::Signal(9))];
-        let causes = [
+    fn a_compiler_that_fails_in_any_way_is_a_compile_error_that_names_its_limit() {
+        let compiler = |facts: Facts| {
+            let Verdict { status, limit } = compiler_verdict(&facts);
+            (status, limit)
+        };
+        assert_eq!(compiler(QUIET), (Status::Ok, None));
+        assert_eq!(compiler(Facts { exit: Some(Exit::Code(1)), ..QUIET }), (Status::CompileError, None));
+        assert_eq!(compiler(KILLED), (Status::CompileError, None));
+        let by = |cause| compiler(Facts { cause, ..KILLED });
+        assert_eq!(by(Cause::Wall), (Status::CompileError, Some(LimitHit::Wall)));
+        assert_eq!(by(Cause::Cpu), (Status::CompileError, Some(LimitHit::Cpu)));
+        assert_eq!(by(Cause::Stderr), (Status::CompileError, Some(LimitHit::Stderr)));
+        let memory = Facts { oom_killed: true, exit: Some(Exit::Code(1)), ..QUIET };
+        assert_eq!(compiler(memory), (Status::CompileError, Some(LimitHit::Memory)));
+        assert_eq!(by(Cause::Cancelled), (Status::Cancelled, None));
+        assert_eq!(compiler(Facts { exit: None, ..QUIET }), (Status::InternalError, None));
+    }
+
+    /// Any facts at all.
+    fn any_facts() -> impl Strategy<Value = Facts> {
+        let exit = prop_oneof![
+            Just(None),
+            Just(Some(Exit::Code(0))),
+            any::<i32>().prop_map(|code| Some(Exit::Code(code))),
+            (1..65).prop_map(|signal| Some(Exit::Signal(signal))),
+        ];
+        let cause = prop::sample::select(vec![
             Cause::Exited,
             Cause::NotExecutable,
             Cause::Wall,
@@ -247,18 +289,73 @@ mod tests {
             Cause::Stdout,
             Cause::Stderr,
             Cause::Cancelled,
-        ];
-        for exit in exits {
-            for cause in causes {
-                for oom_killed in [false, true] {
-                    for output_expected in [None, Some(false), Some(true)] {
-                        let found = verdict(&Facts { exit, cause, oom_killed, report: None, output_expected });
-                        let about_a_limit =
-                            matches!(found.status, Status::TimeLimit | Status::MemoryLimit | Status::OutputLimit);
-                        assert_eq!(found.limit.is_some(), about_a_limit);
-                    }
-                }
-            }
+        ]);
+        let report = prop::option::of(
+            any::<(bool, bool)>().prop_map(|(complete, any_passed)| ReportState { complete, any_passed }),
+        );
+        (exit, cause, any::<bool>(), report, prop::option::of(any::<bool>())).prop_map(
+            |(exit, cause, oom_killed, report, output_expected)| Facts {
+                exit,
+                cause,
+                oom_killed,
+                report,
+                output_expected,
+            },
+        )
+    }
+
+    /// What a result says of these facts, worked out from the definition of each status alone and in no order. It is
+    /// the table's meaning said a second time: a row that is moved, lost or too wide disagrees with it.
+    fn by_definition(facts: &Facts) -> Vec<Status> {
+        let Facts { exit, cause, oom_killed, report, output_expected } = *facts;
+        let flooded = matches!(cause, Cause::Stdout | Cause::Stderr);
+        let cancelled = cause == Cause::Cancelled;
+        let out_of_memory = oom_killed && exit != Some(Exit::Code(0)) && !flooded && !cancelled;
+        let late = matches!(cause, Cause::Wall | Cause::Cpu) && !out_of_memory;
+        let by_itself = matches!(cause, Cause::Exited | Cause::NotExecutable) && !out_of_memory;
+        let signal = matches!(exit, Some(Exit::Signal(_)));
+        let code = match exit {
+            Some(Exit::Code(code)) => Some(code),
+            Some(Exit::Signal(_)) | None => None,
+        };
+        let unseen = exit.is_none() && cause == Cause::Exited;
+        let not_executed = cause == Cause::NotExecutable;
+        let failed = not_executed || code.is_some_and(|code| code != 0);
+        let report_bad = report.is_some_and(|report| !(report.complete && report.any_passed));
+        let well = by_itself && !signal && !unseen && !failed;
+        [
+            (Status::Cancelled, cancelled),
+            (Status::OutputLimit, flooded),
+            (Status::MemoryLimit, out_of_memory),
+            (Status::TimeLimit, late),
+            (Status::Signaled, by_itself && signal),
+            (Status::InternalError, by_itself && unseen),
+            (Status::RuntimeError, (by_itself && !signal && !unseen && failed) || (well && report_bad)),
+            (Status::WrongAnswer, well && !report_bad && output_expected == Some(false)),
+            (Status::Ok, well && !report_bad && output_expected != Some(false)),
+        ]
+        .into_iter()
+        .filter_map(|(status, holds)| holds.then_some(status))
+        .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn no_evidence_yields_two_statuses(facts in any_facts()) {
+            prop_assert_eq!(by_definition(&facts), vec![verdict(&facts).status]);
+        }
+
+        #[test]
+        fn only_a_status_about_a_limit_names_one(facts in any_facts()) {
+            let Verdict { status, limit } = verdict(&facts);
+            let about_a_limit = matches!(status, Status::TimeLimit | Status::MemoryLimit | Status::OutputLimit);
+            prop_assert_eq!(limit.is_some(), about_a_limit);
+        }
+
+        #[test]
+        fn no_exit_code_but_zero_matters(facts in any_facts(), code in 1..256) {
+            let with = |code| verdict(&Facts { exit: Some(Exit::Code(code)), ..facts });
+            prop_assert_eq!(with(code), with(1));
         }
     }
 }

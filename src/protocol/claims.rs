@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use globset::GlobBuilder;
+
 use super::VERSION;
 use super::cases::{self, CaseClaims};
 use super::fields::{At, ClaimError, Fields, object, string};
@@ -268,7 +270,7 @@ fn read_artifacts(list: Vec<Json>) -> Result<Vec<String>, ClaimError> {
             if glob.contains('\0') || glob.split('/').any(|part| matches!(part, "" | "." | "..")) {
                 return Err(bad_path(format_args!("{at}: {} leads out of the job's folder", quote(&glob))));
             }
-            if globset::Glob::new(&glob).is_err() {
+            if GlobBuilder::new(&glob).literal_separator(true).backslash_escape(true).build().is_err() {
                 return Err(ClaimError::malformed(format_args!("{at}: {} is not a glob", quote(&glob))));
             }
             Ok(glob)

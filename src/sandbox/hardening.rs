@@ -28,6 +28,31 @@ const CPU_PERIOD_MICROSECONDS: i64 = 20_000;
 /// The kernel refuses a smaller quota.
 const CPU_QUOTA_MICROSECONDS_MIN: i64 = 1_000;
 
+/// Covered by nothing: what Docker covers in any of its versions, and what else tells of the host or of its neighbours.
+/// A path that a kernel does not have is passed over.
+const MASKED_PATHS: [&str; 17] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/bootconfig",
+    "/proc/interrupts",
+    "/proc/kallsyms",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/key-users",
+    "/proc/latency_stats",
+    "/proc/locks",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/softirqs",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+];
+
+/// Read-only, as Docker has them.
+const READ_ONLY_PATHS: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
 /// What a container is made of besides its blueprint.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Surroundings<'a> {
@@ -103,7 +128,8 @@ fn host_config(print: &Blueprint, around: Surroundings<'_>) -> HostConfig {
         cpu_period: Some(CPU_PERIOD_MICROSECONDS),
         cpu_quota: Some(cpu_quota_microseconds(print.cpus)),
         tmpfs: Some(tmpfs(print, around.image)),
-        shm_size: i64::try_from(print.shm_bytes).ok(),
+        masked_paths: strings(&MASKED_PATHS),
+        readonly_paths: strings(&READ_ONLY_PATHS),
         mounts: Some(vec![runner_mount(around.runner_volume)]),
         ipc_mode: Some("private".to_owned()),
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
@@ -128,6 +154,13 @@ fn tmpfs(print: &Blueprint, image: &ImageFacts) -> HashMap<String, String> {
         // Compiled programs run from here.
         (BOX_DIR.to_owned(), scratch("exec")),
         ("/tmp".to_owned(), scratch("noexec")),
+        // Instead of Docker's own, which has a size and as many inodes as memory can hold.
+        (
+            "/dev/shm".to_owned(),
+            format!("rw,noexec,nosuid,nodev,mode=1777,size={},nr_inodes={}", print.shm_bytes, print.scratch_files),
+        ),
+        // Pseudo-terminals are counted for the whole host: one sandbox could take all that there are. So there is none.
+        ("/dev/pts".to_owned(), "ro,noexec,nosuid,nodev,size=4k,mode=0555".to_owned()),
         (SUPPORT_DIR.to_owned(), "rw,noexec,nosuid,nodev,mode=0755,size=1m,nr_inodes=64".to_owned()),
     ];
     sealed.chain(ours).collect()

@@ -2,15 +2,18 @@
 
 use tester_runner::message;
 
+use super::plan::Stage;
 use super::session::{End, Session};
 use crate::domain::content::Content;
 use crate::domain::evidence::{Cause, EndedBy, Evidence, Exit, Facts, MemoryPeakSource, ReportState, Usage};
 use crate::domain::outcome::{Output, RunRecord};
-use crate::domain::verdict::{Status, verdict};
+use crate::domain::verdict::{Status, Verdict, compiler_verdict, verdict};
 
 /// What else is known of a run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Context {
+    /// Whose run it was.
+    pub(super) stage: Stage,
     /// What the test report amounts to, when there is one.
     pub(super) report: Option<ReportState>,
     /// Whether the output was what the case expected, when it expected any.
@@ -55,7 +58,7 @@ fn reported(session: &Session, ended: &message::Ended, context: Context) -> RunR
         report: context.report,
         output_expected: context.output_expected,
     };
-    let verdict = verdict(&facts);
+    let verdict = judged(context.stage, &facts);
     let (exit_code, signal) = shown_exit(exit, ended.launch_error.as_ref());
     RunRecord {
         status: verdict.status,
@@ -76,6 +79,7 @@ fn reported(session: &Session, ended: &message::Ended, context: Context) -> RunR
             oom_kills: ended.oom_kills,
             pids_limit_hits: ended.pids_limit_hits,
             cpu_throttled_seconds: seconds(ended.throttled_nanoseconds),
+            cpu_wait_seconds: seconds(ended.cpu_wait_nanoseconds),
             processes_killed: ended.processes_killed,
             kill_seconds: seconds(ended.kill_nanoseconds),
             runner_lost: false,
@@ -91,7 +95,7 @@ fn reported(session: &Session, ended: &message::Ended, context: Context) -> RunR
 fn unreported(session: &Session, context: Context, cause: Cause, ended_by: EndedBy) -> RunRecord {
     let by_memory = context.container_oom && cause == Cause::Exited;
     let facts = Facts { exit: None, cause, oom_killed: by_memory, report: None, output_expected: None };
-    let verdict = verdict(&facts);
+    let verdict = judged(context.stage, &facts);
     let wall = session.started_at.map_or(0.0, |started| session.ended_at.duration_since(started).as_secs_f64());
     let total = |bytes: &[u8]| u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     RunRecord {
@@ -113,11 +117,19 @@ fn unreported(session: &Session, context: Context, cause: Cause, ended_by: Ended
             oom_kills: u64::from(context.container_oom),
             pids_limit_hits: 0,
             cpu_throttled_seconds: 0.0,
+            cpu_wait_seconds: 0.0,
             processes_killed: 0,
             kill_seconds: 0.0,
             runner_lost: true,
             memory_peak_source: MemoryPeakSource::Cgroup,
         }),
+    }
+}
+
+fn judged(stage: Stage, facts: &Facts) -> Verdict {
+    match stage {
+        Stage::Compile => compiler_verdict(facts),
+        Stage::Run => verdict(facts),
     }
 }
 
@@ -166,7 +178,8 @@ mod tests {
     use super::*;
     use crate::domain::verdict::LimitHit;
 
-    const CONTEXT: Context = Context { report: None, output_expected: None, container_oom: false, memory_bytes: 1000 };
+    const CONTEXT: Context =
+        Context { stage: Stage::Run, report: None, output_expected: None, container_oom: false, memory_bytes: 1000 };
 
     fn session(end: End) -> Session {
         let now = Instant::now();
@@ -188,6 +201,7 @@ mod tests {
             wall_nanoseconds: 1_500_000_000,
             cpu_nanoseconds: 0,
             throttled_nanoseconds: 0,
+            cpu_wait_nanoseconds: 0,
             memory_peak_bytes: 5,
             memory_peak_source: message::MemoryPeakSource::Cgroup,
             oom_kills,

@@ -2,13 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use tester_runner::BOX_DIR;
 use tester_runner::message::Start;
 
 use super::report::REPORT_BYTES_MAX;
-use super::session::Plan;
-use super::tarball;
 use crate::config::model::{Profile, Report};
 use crate::domain::content::Content;
 use crate::domain::job::Job;
@@ -23,30 +20,37 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /// What stands for the entry file in a profile's `argv`.
 const ENTRY: &str = "{entry}";
 
+/// Which of a job's programs runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The profile's compiler.
+    Compile,
+    /// The program.
+    Run,
+}
+
 /// What one run is given besides the job's files.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
+    pub(super) stage: Stage,
     pub(super) stdin: &'a Content,
     /// Arguments after the profile's own.
     pub(super) args: &'a [String],
     pub(super) limits: &'a Limits,
 }
 
-/// The plan of one run.
-///
-/// # Errors
-/// What the tar library says.
-pub(super) fn plan(
+/// The order of one run.
+pub(super) fn start(
     job: &Job,
     profile: &Profile,
     image_env: &BTreeMap<String, String>,
     asked: &Asked<'_>,
     uid: u32,
-) -> std::io::Result<Plan> {
+) -> Start {
     let limits = asked.limits;
-    let start = Start {
+    Start {
         uid,
-        argv: argv(job, profile, asked.args),
+        argv: argv(job, profile, asked),
         env: environment(job, profile, image_env),
         wall_milliseconds: milliseconds(limits.wall_seconds),
         cpu_milliseconds: milliseconds(limits.cpu_seconds),
@@ -54,16 +58,28 @@ pub(super) fn plan(
         stderr_bytes: limits.stderr_bytes,
         file_bytes: limits.file_bytes,
         open_files: limits.open_files,
-        report: profile.report != Report::None,
+        report: asked.stage == Stage::Run && profile.report != Report::None,
         report_bytes_max: REPORT_BYTES_MAX,
         cpus_milli: milliseconds(limits.cpus),
-    };
-    Ok(Plan { start, tar: tarball::pack(&job.files)?, stdin: Bytes::copy_from_slice(asked.stdin.as_bytes()) })
+    }
 }
 
-/// Whether the program that a profile starts comes from the job itself.
-pub(super) fn program_is_the_jobs(profile: &Profile) -> bool {
-    profile.argv.first().is_some_and(|program| program.contains(ENTRY))
+/// The words of a profile for a stage.
+pub(super) fn words(profile: &Profile, stage: Stage) -> &[String] {
+    match stage {
+        Stage::Compile => &profile.compile,
+        Stage::Run => &profile.argv,
+    }
+}
+
+/// Whether the program of a stage comes from the job itself: it is the entry, or lies in the job's folder, where the
+/// compiler puts it.
+pub(super) fn program_is_the_jobs(profile: &Profile, stage: Stage) -> bool {
+    let in_folder = |program: &str| match program.strip_prefix(BOX_DIR) {
+        Some(rest) => rest.starts_with('/'),
+        None => program.contains('/') && !program.starts_with('/'),
+    };
+    words(profile, stage).first().is_some_and(|program| program.contains(ENTRY) || in_folder(program))
 }
 
 /// A uid for one run, that no other run is likely to share.
@@ -75,7 +91,7 @@ pub(super) fn random_uid() -> std::io::Result<u32> {
     Ok(UIDS.start + random % (UIDS.end - UIDS.start))
 }
 
-fn argv(job: &Job, profile: &Profile, args: &[String]) -> Vec<String> {
+fn argv(job: &Job, profile: &Profile, asked: &Asked<'_>) -> Vec<String> {
     let entry = job.entry.as_ref().map_or(profile.entry.as_str(), |path| path.as_str());
     let word = |(index, word): (usize, &String)| {
         // A program without a slash would be looked up in PATH, and a name like `-c` be taken for an option.
@@ -83,7 +99,7 @@ fn argv(job: &Job, profile: &Profile, args: &[String]) -> Vec<String> {
         let entry = if in_box { format!("./{entry}") } else { entry.to_owned() };
         word.replace(ENTRY, &entry)
     };
-    profile.argv.iter().enumerate().map(word).chain(args.iter().cloned()).collect()
+    words(profile, asked.stage).iter().enumerate().map(word).chain(asked.args.iter().cloned()).collect()
 }
 
 /// The image's environment, then ours, the profile's and the job's; the later one wins.
@@ -135,9 +151,13 @@ mod tests {
         toml::from_str(&text).unwrap()
     }
 
+    fn asked(job: &Job, stage: Stage) -> Asked<'_> {
+        Asked { stage, stdin: &job.stdin, args: if stage == Stage::Run { &job.args } else { &[] }, limits: &job.limits }
+    }
+
     fn argv_of(entry: Option<&str>, profile: &Profile) -> Vec<String> {
         let job = job(entry);
-        argv(&job, profile, &job.args)
+        argv(&job, profile, &asked(&job, Stage::Run))
     }
 
     #[test]
@@ -155,7 +175,25 @@ mod tests {
         assert_eq!(python, ["python3", "./-c", "{entry}", "-x"]);
         let compiled = argv_of(Some("prog"), &profile(&["{entry}"]));
         assert_eq!(compiled, ["./prog", "{entry}", "-x"]);
-        assert!(program_is_the_jobs(&profile(&["{entry}"])) && !program_is_the_jobs(&profile(&["python3", "{entry}"])));
+    }
+
+    #[test]
+    fn a_program_in_the_jobs_folder_is_the_jobs_and_one_of_the_image_is_not() {
+        for (program, jobs) in [("{entry}", true), ("./program", true), ("out/program", true), ("/box/program", true)]
+            .into_iter()
+            .chain([("python3", false), ("/usr/bin/python3", false)])
+        {
+            assert_eq!(program_is_the_jobs(&profile(&[program]), Stage::Run), jobs, "{program}");
+        }
+    }
+
+    #[test]
+    fn the_compiler_gets_the_entry_and_none_of_the_jobs_arguments() {
+        let mut profile = profile(&["./program"]);
+        profile.compile = ["cc", "-o", "program", "{entry}"].map(str::to_owned).to_vec();
+        let job = job(Some("-main.c"));
+        assert_eq!(argv(&job, &profile, &asked(&job, Stage::Compile)), ["cc", "-o", "program", "./-main.c"]);
+        assert_eq!(argv(&job, &profile, &asked(&job, Stage::Run)), ["./program", "{entry}", "-x"]);
     }
 
     #[test]

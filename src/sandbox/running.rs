@@ -1,22 +1,25 @@
-//! One job in its sandbox: its one run, or the run of each of its cases.
+//! One job in its sandbox: compiled where its profile says so, then its one run, or the run of each of its cases.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::artifacts::{self, Collected};
 use super::blueprint::{Blueprint, Fit};
 use super::engine::DockerError;
 use super::executor::Sandboxes;
-use super::judge::{self, Context};
 use super::lease::Lease;
-use super::plan::{self, Asked};
+use super::link::Link;
+use super::plan::{self, Asked, Stage};
 use super::pool::ProfilePool;
-use super::report;
-use super::session::{self, End, Session};
-use crate::config::model::{Profile, Report};
-use crate::domain::checker::as_expected;
+use super::session::{self, End, Plan, Session};
+use super::tarball;
+use crate::config::model::Profile;
+use crate::domain::content::Content;
 use crate::domain::job::{Expect, Job};
+use crate::domain::limits::Limits;
 use crate::domain::outcome::{CaseRecord, Isolation, RunRecord};
 use crate::domain::verdict::Status;
 use crate::ports::execution::{Execution, ExecutionFault, TestReport};
@@ -26,12 +29,15 @@ const CASES_OUTPUT_BYTES_MAX: usize = 16 * 1_048_576;
 
 /// A job at work. Its sandbox is leased for the first run and kept for the next ones; dropping this gives it up.
 pub(super) struct Running<'a> {
-    sandboxes: &'a Sandboxes,
-    job: &'a Job,
-    profile: &'a Profile,
+    pub(super) sandboxes: &'a Sandboxes,
+    pub(super) job: &'a Job,
+    pub(super) profile: &'a Profile,
     pool: &'a Arc<ProfilePool>,
     cancel: &'a CancellationToken,
-    lease: Option<Held>,
+    /// What every run finds in its folder, as a tar.
+    pub(super) files: Bytes,
+    pub(super) lease: Option<Held>,
+    collected: Collected,
     asked_at: Instant,
     leased_at: Option<Instant>,
     started_at: Option<Instant>,
@@ -40,17 +46,17 @@ pub(super) struct Running<'a> {
 }
 
 /// The sandbox in hand.
-struct Held {
-    lease: Lease,
+pub(super) struct Held {
+    pub(super) lease: Lease,
     blueprint: Blueprint,
     /// Whether the job has run in it before: then the runner empties it first, which can fail.
     used: bool,
 }
 
 /// What one run came to.
-struct Ran {
-    record: RunRecord,
-    tests: Option<TestReport>,
+pub(super) struct Ran {
+    pub(super) record: RunRecord,
+    pub(super) tests: Option<TestReport>,
 }
 
 impl<'a> Running<'a> {
@@ -68,7 +74,9 @@ impl<'a> Running<'a> {
             profile,
             pool,
             cancel,
+            files: Bytes::new(),
             lease: None,
+            collected: Collected::default(),
             asked_at: now,
             leased_at: None,
             started_at: None,
@@ -79,18 +87,40 @@ impl<'a> Running<'a> {
 
     /// Runs the job to its end.
     pub(super) async fn execute(mut self) -> Result<Execution, ExecutionFault> {
-        if self.job.cases.is_empty() {
-            let asked = Asked { stdin: &self.job.stdin, args: &self.job.args, limits: &self.job.limits };
-            let ran = self.run(asked, None).await?;
-            return Ok(self.conclude(ran, Vec::new()));
+        self.files = tarball::pack(&self.job.files)
+            .map_err(|error| ExecutionFault::Unrunnable { reason: format!("its files cannot be packed: {error}") })?;
+        let mut compiled = None;
+        if !self.profile.compile.is_empty() {
+            let record = self.compile().await?;
+            if record.status != Status::Ok {
+                // The job is what its compiler's run was, and nothing else of it ran.
+                let ran = Ran { record: record.clone(), tests: None };
+                return Ok(self.conclude(ran, Some(record), Vec::new()));
+            }
+            compiled = Some(record);
         }
+        let (ran, cases) = if self.job.cases.is_empty() {
+            let (stdin, args, limits) = (&self.job.stdin, self.job.args.as_slice(), &self.job.limits);
+            let ran = self.run(Asked { stage: Stage::Run, stdin, args, limits }, None).await?;
+            self.collect().await;
+            (ran, Vec::new())
+        } else {
+            self.run_cases().await?
+        };
+        Ok(self.conclude(ran, compiled, cases))
+    }
+
+    /// Runs every case. The job is what its first case that is not `ok` is, else what the last one is; its artifacts are
+    /// what that case left.
+    async fn run_cases(&mut self) -> Result<(Ran, Vec<CaseRecord>), ExecutionFault> {
+        let job = self.job;
         let mut cases = Vec::new();
         let mut verdict: Option<Ran> = None;
         let mut kept_bytes = 0;
-        for case in &self.job.cases {
+        for (number, case) in job.cases.iter().enumerate() {
             // A case has the job's arguments before its own.
-            let args: Vec<String> = self.job.args.iter().chain(&case.args).cloned().collect();
-            let asked = Asked { stdin: &case.stdin, args: &args, limits: &case.limits };
+            let args: Vec<String> = job.args.iter().chain(&case.args).cloned().collect();
+            let asked = Asked { stage: Stage::Run, stdin: &case.stdin, args: &args, limits: &case.limits };
             let ran = self.run(asked, case.expect.as_ref()).await?;
             let mut shown = ran.record.clone();
             for output in [&mut shown.stdout, &mut shown.stderr] {
@@ -98,28 +128,55 @@ impl<'a> Running<'a> {
             }
             cases.push(CaseRecord { name: case.name.clone(), run: shown });
             let status = ran.record.status;
-            // The job is what its first case that is not `ok` is; else what the last one is.
-            if verdict.as_ref().is_none_or(|known| known.record.status == Status::Ok) {
+            let last = status == Status::Cancelled || (status != Status::Ok && job.stop_on_failure);
+            let undecided = verdict.as_ref().is_none_or(|known| known.record.status == Status::Ok);
+            if undecided && (status != Status::Ok || number + 1 == job.cases.len()) {
+                self.collect().await;
+            }
+            if undecided {
                 verdict = Some(ran);
             }
-            if status == Status::Cancelled || (status != Status::Ok && self.job.stop_on_failure) {
+            if last {
                 break;
             }
         }
         let ran = verdict.ok_or_else(|| sandbox_fault("no case was run", false))?;
-        Ok(self.conclude(ran, cases))
+        Ok((ran, cases))
     }
 
-    fn conclude(self, ran: Ran, cases: Vec<CaseRecord>) -> Execution {
+    /// Brings back what the job wants of what the run before left, if its sandbox is still there: one in which something
+    /// may be alive is not looked into.
+    async fn collect(&mut self) {
+        let globs = &self.job.artifacts;
+        if globs.is_empty() {
+            return;
+        }
+        self.collected = match self.link() {
+            Some(link) => artifacts::collect(link, globs).await,
+            None => Collected::lost(globs),
+        };
+    }
+
+    /// One run of the compiler.
+    pub(super) async fn run_compiler(&mut self, limits: &Limits) -> Result<Ran, ExecutionFault> {
+        self.run(Asked { stage: Stage::Compile, stdin: &Content::default(), args: &[], limits }, None).await
+    }
+
+    /// The line to the runner of the sandbox in hand.
+    pub(super) fn link(&mut self) -> Option<&mut Link> {
+        self.lease.as_mut().and_then(|held| held.lease.sandbox()).map(|sandbox| &mut sandbox.link)
+    }
+
+    fn conclude(self, ran: Ran, compile: Option<RunRecord>, cases: Vec<CaseRecord>) -> Execution {
         let leased_at = self.leased_at.unwrap_or(self.asked_at);
         let started_at = self.started_at.unwrap_or(self.ended_at);
         Execution {
             run: ran.record,
-            compile: None,
+            compile,
             cases,
             tests: ran.tests,
-            artifacts: Vec::new(),
-            artifacts_refused: Vec::new(),
+            artifacts: self.collected.artifacts,
+            artifacts_refused: self.collected.refused,
             image_digest: self.image_digest,
             isolation: Isolation::Fresh,
             leased: leased_at.duration_since(self.asked_at),
@@ -149,7 +206,8 @@ impl<'a> Running<'a> {
         if let Some(held) = &mut self.lease {
             match held.blueprint.fit(&wanted) {
                 Fit::AsIs => return Ok(held.used),
-                Fit::Update => {
+                // Never to less memory than what the run before may have left in the folders: that cannot be had back.
+                Fit::Update if wanted.memory_bytes >= held.blueprint.memory_bytes => {
                     if let Some(sandbox) = held.lease.sandbox() {
                         self.sandboxes.update(&sandbox.name, &wanted).await.map_err(|error| unavailable(&error))?;
                     }
@@ -157,7 +215,7 @@ impl<'a> Running<'a> {
                     return Ok(held.used);
                 }
                 // Dropped: it goes to the reaper.
-                Fit::Fresh => self.lease = None,
+                Fit::Update | Fit::Fresh => self.lease = None,
             }
         }
         let lease = self.sandboxes.lease(self.pool, wanted).await?;
@@ -175,8 +233,11 @@ impl<'a> Running<'a> {
         held.used = true;
         let sandbox = held.lease.sandbox().ok_or_else(empty)?;
         let uid = plan::random_uid().map_err(|error| sandbox_fault(&error.to_string(), false))?;
-        let plan = plan::plan(self.job, self.profile, &sandbox.image.env, asked, uid)
-            .map_err(|error| ExecutionFault::Unrunnable { reason: format!("its files cannot be packed: {error}") })?;
+        let plan = Plan {
+            start: plan::start(self.job, self.profile, &sandbox.image.env, asked, uid),
+            tar: self.files.clone(),
+            stdin: Bytes::copy_from_slice(asked.stdin.as_bytes()),
+        };
         self.image_digest.clone_from(&sandbox.image.digest);
         let session = session::run(&mut sandbox.link, &plan, self.cancel, &sandbox.pool_changed).await;
         self.started_at = self.started_at.or(session.started_at);
@@ -184,94 +245,14 @@ impl<'a> Running<'a> {
         Ok(session)
     }
 
-    async fn judge(
-        &mut self,
-        session: &Session,
-        asked: &Asked<'_>,
-        expect: Option<&Expect>,
-    ) -> Result<Ran, ExecutionFault> {
-        // Docker is asked only about a sandbox that did not speak for itself. If it cannot say, nobody is blamed.
-        let container_oom = match session.end {
-            End::Lost | End::Overdue { .. } => self.container_oom().await?,
-            End::Reported(_) | End::Fault(_) | End::Cancelled => false,
-        };
-        if !matches!(&session.end, End::Reported(ended) if ended.clean) {
-            // Something of the job may still run: it is gone before anybody is told of a result.
-            self.destroy().await?;
-        }
-        check_launch(session, self.profile)?;
-        let tests = tests(session, self.profile);
-        let truncated =
-            matches!(&session.end, End::Reported(ended) if ended.stdout_bytes_total > asked.limits.stdout_bytes);
-        let context = Context {
-            report: tests.as_ref().map(report::state),
-            output_expected: expect.map(|expect| as_expected(expect, &session.stdout, truncated)),
-            container_oom,
-            memory_bytes: asked.limits.memory_bytes,
-        };
-        let record = judge::record(session, context).ok_or_else(|| fault(session))?;
-        Ok(Ran { record, tests })
-    }
-
-    async fn container_oom(&mut self) -> Result<bool, ExecutionFault> {
-        let Some(sandbox) = self.lease.as_mut().and_then(|held| held.lease.sandbox()) else { return Ok(false) };
-        self.sandboxes.container_oom(&sandbox.name).await.map_err(|error| unavailable(&error))
-    }
-
-    async fn destroy(&mut self) -> Result<(), ExecutionFault> {
+    pub(super) async fn destroy(&mut self) -> Result<(), ExecutionFault> {
         let Some(held) = self.lease.take() else { return Ok(()) };
         let destroyed = held.lease.destroy().await;
         destroyed.map_err(|error| ExecutionFault::Unavailable { reason: error.to_string(), docker_away: true })
     }
 }
 
-fn tests(session: &Session, profile: &Profile) -> Option<TestReport> {
-    match (profile.report, &session.end) {
-        (Report::None, _) => None,
-        (Report::Pytest, End::Reported(ended)) => {
-            let exit_code = match ended.exit {
-                Some(tester_runner::message::Exit::Code(code)) => Some(code),
-                Some(tester_runner::message::Exit::Signal(_)) | None => None,
-            };
-            Some(report::parse(&session.report, ended.report_truncated, exit_code))
-        }
-        (Report::Pytest, _) => Some(report::parse(&session.report, false, None)),
-    }
-}
-
-/// A program that cannot be executed is the job's doing only if it comes from the job, or if the job's own arguments
-/// are too long for the kernel.
-fn check_launch(session: &Session, profile: &Profile) -> Result<(), ExecutionFault> {
-    /// "Argument list too long", on every Linux.
-    const E2BIG: i32 = 7;
-    let End::Reported(ended) = &session.end else { return Ok(()) };
-    let Some(error) = &ended.launch_error else { return Ok(()) };
-    let by_job = error.step == "exec" && (plan::program_is_the_jobs(profile) || error.errno == E2BIG);
-    if by_job {
-        return Ok(());
-    }
-    let program = profile.argv.first().map_or("", String::as_str);
-    let reason = if error.step == "exec" {
-        format!("the image `{}` cannot execute `{program}`: {}", profile.image, error.message)
-    } else {
-        format!("the step `{}` of starting a program failed: {}", error.step, error.message)
-    };
-    Err(ExecutionFault::Unrunnable { reason })
-}
-
-fn fault(session: &Session) -> ExecutionFault {
-    match &session.end {
-        End::Fault(fault) if fault.from_job => {
-            ExecutionFault::Unrunnable { reason: format!("{}: {}", fault.step, fault.message) }
-        }
-        End::Fault(fault) => sandbox_fault(&format!("the runner reports: {}: {}", fault.step, fault.message), true),
-        End::Lost => sandbox_fault("the runner was gone before it could report", true),
-        End::Overdue { .. } => sandbox_fault("the program could not be started in time", false),
-        End::Reported(_) | End::Cancelled => sandbox_fault("no verdict could be reached", false),
-    }
-}
-
-fn sandbox_fault(reason: &str, job_suspect: bool) -> ExecutionFault {
+pub(super) fn sandbox_fault(reason: &str, job_suspect: bool) -> ExecutionFault {
     ExecutionFault::Sandbox { reason: reason.to_owned(), job_suspect }
 }
 

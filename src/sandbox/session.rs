@@ -29,7 +29,7 @@ const CANCEL_GRACE: Duration = Duration::from_secs(2);
 pub(super) struct Plan {
     pub(super) start: Start,
     /// The job's files.
-    pub(super) tar: Vec<u8>,
+    pub(super) tar: Bytes,
     /// The program's standard input.
     pub(super) stdin: Bytes,
 }
@@ -216,7 +216,17 @@ impl<'a> Receiver<'a> {
             Kind::Fault => return Some(parse(payload).map_or(End::Lost, End::Fault)),
             Kind::Started => {}
             // None of these comes from a runner that is ours.
-            Kind::Ready | Kind::Start | Kind::Tar | Kind::Stdin | Kind::Cancel => return Some(End::Lost),
+            Kind::Ready
+            | Kind::Start
+            | Kind::Tar
+            | Kind::Stdin
+            | Kind::Cancel
+            | Kind::List
+            | Kind::Fetch
+            | Kind::Listing
+            | Kind::Listed
+            | Kind::File
+            | Kind::FileEnd => return Some(End::Lost),
         }
         None
     }

@@ -1,27 +1,62 @@
-//! The job's files as a tar, for the runner to unpack as the job's own uid.
+//! Files as a tar, for the runner to unpack as the job's own uid.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+
+use bytes::Bytes;
 
 use crate::domain::job::JobFile;
 
-/// Packs the files. Folders come before what is in them.
+/// Packs the files of a job.
 ///
 /// # Errors
 /// What the tar library says of a file; paths and sizes were checked before.
-pub(super) fn pack(files: &[JobFile]) -> std::io::Result<Vec<u8>> {
-    let mut builder = tar::Builder::new(Vec::new());
-    let folders: BTreeSet<&str> = files.iter().flat_map(|file| file.path.parents()).collect();
-    for folder in folders {
-        let mut header = header(tar::EntryType::Directory, 0o700, 0);
-        builder.append_data(&mut header, folder, std::io::empty())?;
-    }
+pub(super) fn pack(files: &[JobFile]) -> std::io::Result<Bytes> {
+    let mut packer = Packer::default();
     for file in files {
-        let size = u64::try_from(file.content.len()).map_err(std::io::Error::other)?;
-        let mode = if file.executable { 0o700 } else { 0o600 };
-        let mut header = header(tar::EntryType::Regular, mode, size);
-        builder.append_data(&mut header, file.path.as_str(), file.content.as_bytes())?;
+        packer.add(file.path.as_str().as_bytes(), file.content.as_bytes(), file.executable)?;
     }
-    builder.into_inner()
+    packer.finish()
+}
+
+/// Packs one file after another. Folders come before what is in them.
+pub(super) struct Packer {
+    builder: tar::Builder<Vec<u8>>,
+    folders: BTreeSet<Vec<u8>>,
+}
+
+impl Default for Packer {
+    fn default() -> Self {
+        Self { builder: tar::Builder::new(Vec::new()), folders: BTreeSet::new() }
+    }
+}
+
+impl Packer {
+    /// Adds a file at a path below the job's folder.
+    ///
+    /// # Errors
+    /// What the tar library says.
+    pub(super) fn add(&mut self, path: &[u8], content: &[u8], executable: bool) -> std::io::Result<()> {
+        for (at, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
+            let folder = path.get(..at).unwrap_or_default();
+            if self.folders.insert(folder.to_vec()) {
+                let mut header = header(tar::EntryType::Directory, 0o700, 0);
+                self.builder.append_data(&mut header, OsStr::from_bytes(folder), std::io::empty())?;
+            }
+        }
+        let size = u64::try_from(content.len()).map_err(std::io::Error::other)?;
+        let mut header = header(tar::EntryType::Regular, if executable { 0o700 } else { 0o600 }, size);
+        self.builder.append_data(&mut header, OsStr::from_bytes(path), content)
+    }
+
+    /// The whole tar.
+    ///
+    /// # Errors
+    /// What the tar library says.
+    pub(super) fn finish(self) -> std::io::Result<Bytes> {
+        self.builder.into_inner().map(Bytes::from)
+    }
 }
 
 fn header(kind: tar::EntryType, mode: u32, size: u64) -> tar::Header {
@@ -59,7 +94,7 @@ mod tests {
             file("-rf ñ\n", b"x", false),
         ];
         let bytes = pack(&files).unwrap();
-        let mut archive = tar::Archive::new(bytes.as_slice());
+        let mut archive = tar::Archive::new(bytes.as_ref());
         let mut seen = Vec::new();
         for entry in archive.entries().unwrap() {
             let mut entry = entry.unwrap();
@@ -98,7 +133,7 @@ mod tests {
             let good = paths.iter().filter(|path| JobPath::parse(path, bounds).is_ok());
             let files: Vec<JobFile> = good.map(|path| file(path, &vec![7; bytes], true)).collect();
             let packed = pack(&files).unwrap();
-            let mut archive = tar::Archive::new(packed.as_slice());
+            let mut archive = tar::Archive::new(packed.as_ref());
             let mut folders = BTreeSet::new();
             let mut seen = Vec::new();
             for entry in archive.entries().unwrap() {

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use bollard::models::{ContainerCreateBody, ContainerUpdateBody, HostConfig};
+use tester_runner::BOX_DIR;
 use tester_runner::walls::{VARIABLE, Wall, asked};
 
 use super::engine::DockerError;
@@ -12,11 +13,11 @@ use super::engine::DockerError;
 /// Memory without the wall `memory`: sixteen times the default, and not all that the machine has.
 const FAR_MEMORY_BYTES: i64 = 4 << 30;
 
+/// Where pseudo-terminals would be.
+const TERMINALS: &str = "/dev/pts";
+
 /// Processes without the wall `processes`.
 const FAR_PROCESSES: i64 = 1_000;
-
-/// Shared memory without the wall `shared_memory`.
-const FAR_SHM_BYTES: i64 = 1 << 30;
 
 /// The container without the wall that is taken away.
 ///
@@ -41,7 +42,7 @@ fn host_config(mut host: HostConfig, wall: Wall) -> HostConfig {
         Wall::ReadOnlyRoot => host.readonly_rootfs = Some(false),
         Wall::ImageVolumes => {
             if let Some(tmpfs) = &mut host.tmpfs {
-                tmpfs.retain(|_, options| !options.starts_with("ro,"));
+                tmpfs.retain(|place, options| place == TERMINALS || !options.starts_with("ro,"));
             }
         }
         Wall::Capabilities => (host.cap_drop, host.cap_add) = (None, None),
@@ -50,9 +51,14 @@ fn host_config(mut host: HostConfig, wall: Wall) -> HostConfig {
         Wall::Swap => host.memory_swap = host.memory.map(|bytes| 2 * bytes),
         Wall::Processes => host.pids_limit = Some(FAR_PROCESSES),
         Wall::CpuQuota => host.cpu_quota = None,
-        Wall::ScratchSize => strip(&mut host, "size="),
-        Wall::ScratchFiles => strip(&mut host, "nr_inodes="),
-        Wall::SharedMemory => host.shm_size = Some(FAR_SHM_BYTES),
+        Wall::ScratchSize => strip(&mut host, &[BOX_DIR, "/tmp"], "size="),
+        Wall::ScratchFiles => strip(&mut host, &[BOX_DIR, "/tmp", "/dev/shm"], "nr_inodes="),
+        Wall::SharedMemory => strip(&mut host, &["/dev/shm"], "size="),
+        Wall::PseudoTerminals => {
+            if let Some(tmpfs) = &mut host.tmpfs {
+                tmpfs.remove(TERMINALS);
+            }
+        }
         Wall::CoreDumps => {
             if let Some(ulimits) = &mut host.ulimits {
                 ulimits.retain(|limit| limit.name.as_deref() != Some("core"));
@@ -64,9 +70,10 @@ fn host_config(mut host: HostConfig, wall: Wall) -> HostConfig {
     host
 }
 
-/// Takes an option from every mount of a scratch folder.
-fn strip(host: &mut HostConfig, option: &str) {
-    for options in host.tmpfs.iter_mut().flat_map(|tmpfs| tmpfs.values_mut()) {
+/// Takes an option from the mounts of these folders.
+fn strip(host: &mut HostConfig, places: &[&str], option: &str) {
+    let mounts = host.tmpfs.iter_mut().flatten();
+    for (_, options) in mounts.filter(|(place, _)| places.contains(&place.as_str())) {
         let left: Vec<&str> = options.split(',').filter(|found| !found.starts_with(option)).collect();
         *options = left.join(",");
     }

@@ -162,6 +162,7 @@ pub(crate) fn outcome() -> Outcome {
         oom_kills: 0,
         pids_limit_hits: 0,
         cpu_throttled_seconds: 0.0,
+        cpu_wait_seconds: 0.25,
         processes_killed: 0,
         kill_seconds: 0.0,
         runner_lost: false,

@@ -36,6 +36,12 @@ pub(crate) fn sandbox_image() -> String {
     named.unwrap_or_else(|| "tester-sandbox".to_owned())
 }
 
+/// The image with compilers.
+pub(crate) fn cpp_image() -> String {
+    let named = std::env::var_os("TESTER_WORKER_TEST_CPP_IMAGE").map(|name| name.into_string().unwrap());
+    named.unwrap_or_else(|| "tester-sandbox-cpp".to_owned())
+}
+
 /// A worker id that no other test has.
 pub(crate) fn unique_worker_id() -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -44,10 +50,12 @@ pub(crate) fn unique_worker_id() -> String {
 
 /// The default configuration, with a worker id that no other test has.
 pub(crate) fn config() -> Config {
-    let environment = Environment { host_name: unique_worker_id(), ..Environment::default() };
+    let enabled = ["C", "CPP"].map(|name| (format!("TESTER_WORKER__PROFILES__{name}__ENABLED"), "true".to_owned()));
+    let environment =
+        Environment { variables: enabled.into(), host_name: unique_worker_id(), ..Environment::default() };
     let mut config = config::load_from(None, &environment).unwrap().config;
     for profile in config.profiles.values_mut() {
-        profile.image = sandbox_image();
+        profile.image = if profile.compile.is_empty() { sandbox_image() } else { cpp_image() };
     }
     config
 }

@@ -1,11 +1,16 @@
 //! The sandbox as a whole: real jobs in a real Docker, run as `exec` runs them.
 //!
-//! `TESTER_WORKER_TEST_SANDBOX_IMAGE` names the image to run in; without it, it is `tester-sandbox`.
+//! `TESTER_WORKER_TEST_SANDBOX_IMAGE` names the image to run in; without it, it is `tester-sandbox`. For compilers it is
+//! `TESTER_WORKER_TEST_CPP_IMAGE`, or `tester-sandbox-cpp`.
 
+#[cfg(test)]
+mod artifacts;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
 mod cli;
+#[cfg(test)]
+mod compile;
 #[cfg(test)]
 mod containment;
 #[cfg(test)]

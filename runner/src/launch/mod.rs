@@ -62,6 +62,7 @@ fn prepare(spec_fd: &str, status: &mut File) -> Result<Spec, LaunchError> {
     let ours = status.as_raw_fd();
     let also = if gone(Wall::Descriptors) { spec_fd.parse().unwrap_or(ours) } else { ours };
     close_others(&[ours, also]).map_err(|error| failed("descriptors", &error))?;
+    steps::limit_open_files(&spec).map_err(|error| failed("open_files", &error))?;
     // From here the deny-list holds; it leaves everything that the rest needs.
     steps::deny_system_calls().map_err(|error| failed("seccomp", &error))?;
     status.write_all(&[ABOUT_TO_EXECUTE]).map_err(|error| failed("status", &error))?;

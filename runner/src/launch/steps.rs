@@ -58,12 +58,17 @@ fn lower_priority(_: &Spec) -> io::Result<()> {
 
 /// `RLIMIT_NPROC` stays alone: it counts a uid over the whole host, so a neighbour could spend it.
 fn set_limits(spec: &Spec) -> io::Result<()> {
-    for (resource, value) in
-        [(Resource::Nofile, spec.open_files), (Resource::Fsize, spec.file_bytes), (Resource::Core, 0)]
-    {
-        rustix::process::setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })?;
-    }
-    Ok(())
+    limit(Resource::Fsize, spec.file_bytes)?;
+    limit(Resource::Core, 0)
+}
+
+/// Comes when nothing has to be opened any more: the limit may be too low for the steps themselves.
+pub(super) fn limit_open_files(spec: &Spec) -> io::Result<()> {
+    limit(Resource::Nofile, spec.open_files)
+}
+
+fn limit(resource: Resource, value: u64) -> io::Result<()> {
+    Ok(rustix::process::setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })?)
 }
 
 fn enter_box(_: &Spec) -> io::Result<()> {

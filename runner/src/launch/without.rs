@@ -13,7 +13,10 @@ use super::steps::Step;
 pub(super) fn run(name: &str, step: Step, spec: &Spec) -> io::Result<()> {
     match name {
         "oom_score" if gone(Wall::OomPreference) => Ok(()),
-        "limits" if gone(Wall::CoreDumps) => limits_but_core(spec),
+        "limits" if gone(Wall::CoreDumps) => {
+            let bytes = Some(spec.file_bytes);
+            Ok(rustix::process::setrlimit(Resource::Fsize, Rlimit { current: bytes, maximum: bytes })?)
+        }
         "uid" if gone(Wall::Capabilities) => {
             rustix::thread::set_keep_capabilities(true)?;
             step(spec)
@@ -22,13 +25,6 @@ pub(super) fn run(name: &str, step: Step, spec: &Spec) -> io::Result<()> {
         "verify" if gone(Wall::Capabilities) || gone(Wall::NoNewPrivileges) => Ok(()),
         _ => step(spec),
     }
-}
-
-fn limits_but_core(spec: &Spec) -> io::Result<()> {
-    for (resource, value) in [(Resource::Nofile, spec.open_files), (Resource::Fsize, spec.file_bytes)] {
-        rustix::process::setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })?;
-    }
-    Ok(())
 }
 
 /// Gives the program what PID 1 has: a change of uid and an execution would take it otherwise.

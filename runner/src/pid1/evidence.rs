@@ -84,20 +84,27 @@ impl Evidence {
     }
 
     /// Peak memory in bytes. The group's high-water mark cannot be reset from inside, so it speaks for the first run only.
-    pub(super) fn memory_peak(&self, first_run: bool) -> (u64, MemoryPeakSource) {
+    /// Later ones have the largest resident set of the main process and of those it waited for, and of any other that set
+    /// a record since `record_before`.
+    pub(super) fn memory_peak(&self, first_run: bool, main: u64, record_before: u64) -> (u64, MemoryPeakSource) {
         match self.memory_peak.as_ref().filter(|_| first_run).and_then(Counter::read) {
             Some(bytes) => (bytes, MemoryPeakSource::Cgroup),
-            None => (largest_child_bytes(), MemoryPeakSource::Rusage),
+            None => (peak_of_later_run(main, record_before, record_bytes()), MemoryPeakSource::Rusage),
         }
     }
+}
+
+/// The kernel keeps the record of all processes ever waited for; one that was broken was broken by this run.
+fn peak_of_later_run(main: u64, record_before: u64, record: u64) -> u64 {
+    if record > record_before { record } else { main }
 }
 
 fn read(counter: Option<&Counter>) -> u64 {
     counter.and_then(Counter::read).unwrap_or(0)
 }
 
-/// The largest resident set among all processes that were waited for, which the kernel counts in KiB.
-fn largest_child_bytes() -> u64 {
+/// The largest resident set among all processes that PID 1 ever waited for, which the kernel counts in KiB.
+pub(super) fn record_bytes() -> u64 {
     getrusage(UsageWho::RUSAGE_CHILDREN)
         .ok()
         .and_then(|usage| u64::try_from(usage.max_rss()).ok())
@@ -113,6 +120,12 @@ mod tests {
         let before = Counts { cpu: 10, throttled: 5, oom_kills: 1, pids_limit_hits: 7 };
         let after = Counts { cpu: 25, throttled: 5, oom_kills: 3, pids_limit_hits: 7 };
         assert_eq!(after.since(before), Counts { cpu: 15, throttled: 0, oom_kills: 2, pids_limit_hits: 0 });
+    }
+
+    #[test]
+    fn what_an_earlier_run_used_is_not_blamed_on_a_later_one() {
+        assert_eq!(peak_of_later_run(5, 100, 100), 5);
+        assert_eq!(peak_of_later_run(5, 100, 120), 120);
     }
 
     #[test]

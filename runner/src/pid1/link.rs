@@ -142,6 +142,8 @@ impl<'link> TarStream<'link> {
             Kind::Cancel => Err(TarBreak::Cancelled),
             kind @ (Kind::Start
             | Kind::Stdin
+            | Kind::List
+            | Kind::Fetch
             | Kind::Ready
             | Kind::Stdout
             | Kind::Stderr
@@ -149,7 +151,11 @@ impl<'link> TarStream<'link> {
             | Kind::StdinCredit
             | Kind::Started
             | Kind::Ended
-            | Kind::Fault) => Err(TarBreak::Stop(Stop::unexpected(kind))),
+            | Kind::Fault
+            | Kind::Listing
+            | Kind::Listed
+            | Kind::File
+            | Kind::FileEnd) => Err(TarBreak::Stop(Stop::unexpected(kind))),
         }
     }
 }

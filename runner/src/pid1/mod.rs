@@ -1,7 +1,7 @@
 //! PID 1 of a sandbox: one thread, one poll loop, no timer while nothing runs.
 //!
 //! ```text
-//! main ── serve ──┬── idle: waits for `Start`, reaps
+//! main ── serve ──┬── between: waits for `Start`, reaps; lists and sends what the last run left
 //!                 └── run ──┬── reset      empties what an earlier run left, and proves it
 //!                           ├── unpack     the tar, as the job
 //!                           ├── spawn      pipes, launcher
@@ -9,6 +9,7 @@
 //!                           └── finish     kill, prove, drain, read the evidence
 //! ```
 
+mod between;
 mod cgroup;
 mod deadline;
 mod events;
@@ -36,7 +37,7 @@ mod without;
 use std::process::ExitCode;
 
 use tester_runner::frame::Kind;
-use tester_runner::message::{Fault, Start};
+use tester_runner::message::Fault;
 
 use crate::complain;
 use evidence::Evidence;
@@ -85,32 +86,9 @@ fn serve(pid1: &mut Pid1) -> Result<std::convert::Infallible, Stop> {
     let ready = pid1.evidence.ready();
     pid1.link.send_message(Kind::Ready, &ready)?;
     loop {
-        let start = next_start(pid1)?;
+        let start = between::next_start(pid1)?;
         let ended = run::run(pid1, start)?;
         pid1.link.send_message(Kind::Ended, &ended)?;
-    }
-}
-
-/// Waits for the next `Start`. Frames of the run before it, which were under way when it ended, are dropped.
-fn next_start(pid1: &mut Pid1) -> Result<Start, Stop> {
-    loop {
-        match pid1.link.wait_frame(&mut pid1.reaper)? {
-            Kind::Start => {
-                let start = serde_json::from_slice(pid1.link.input.payload())
-                    .map_err(|error| Stop::ours("start", format!("the start message cannot be read: {error}")))?;
-                pid1.link.input.shrink();
-                return Ok(start);
-            }
-            Kind::Tar | Kind::Stdin | Kind::Cancel => {}
-            kind @ (Kind::Ready
-            | Kind::Stdout
-            | Kind::Stderr
-            | Kind::Report
-            | Kind::StdinCredit
-            | Kind::Started
-            | Kind::Ended
-            | Kind::Fault) => return Err(Stop::unexpected(kind)),
-        }
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use tester_runner::message::{Cause, Ended, Exit, LaunchError, MemoryPeakSource, Start};
+use tester_runner::message::{Cause, Ended, LaunchError, MemoryPeakSource, Start};
 
 use super::deadline::Deadlines;
-use super::evidence::Counts;
+use super::evidence::{self, Counts};
 use super::kill::{self, Killed};
 use super::link::{TarBreak, TarStream};
-use super::reap::Reaper;
 use super::spawn::{self, Spawned};
 use super::supervise::{Launch, Limits, Program};
 use super::{Pid1, Stop, reset};
@@ -38,13 +37,13 @@ pub(super) fn run(pid1: &mut Pid1, start: Start) -> Result<Ended, Stop> {
         }
     }
     let limits = Limits::of(&start);
-    let before = pid1.evidence.counts();
-    let launched = Instant::now();
-    let mut deadlines = Deadlines::new(&start, launched);
+    let (counts, memory_record) = (pid1.evidence.counts(), evidence::record_bytes());
+    let before = Before { first_run, counts, memory_record, launched: Instant::now() };
+    let mut deadlines = Deadlines::new(&start, before.launched);
     match spawn::spawn(start)? {
-        Ok(spawned) => {
-            pid1.reaper.watch(spawned.main);
-            run_spawned(pid1, spawned, &limits, &mut deadlines, &Before { first_run, counts: before, launched })
+        Ok((main, spawned)) => {
+            pid1.reaper.watch(main);
+            run_spawned(pid1, spawned, &limits, &mut deadlines, &before)
         }
         Err(error) => Ok(never_ran(Cause::Launch, Some(error))),
     }
@@ -54,6 +53,7 @@ pub(super) fn run(pid1: &mut Pid1, start: Start) -> Result<Ended, Stop> {
 struct Before {
     first_run: bool,
     counts: Counts,
+    memory_record: u64,
     launched: Instant,
 }
 
@@ -94,8 +94,12 @@ struct Counted {
 
 fn ended(pid1: &Pid1, cause: Cause, program: &Program, counted: &Counted, before: &Before) -> Ended {
     let Counted { killed, counts } = counted;
-    let (memory_peak_bytes, memory_peak_source) = pid1.evidence.memory_peak(before.first_run);
-    let (exit, ended_at) = main_end(&pid1.reaper);
+    // One that could not be killed has not ended, and its time runs until now.
+    let main = pid1.reaper.main_end();
+    let exit = main.map(|end| end.exit);
+    let ended_at = main.map_or_else(Instant::now, |end| end.at);
+    let (memory_peak_bytes, memory_peak_source) =
+        pid1.evidence.memory_peak(before.first_run, main.map_or(0, |end| end.memory_peak_bytes), before.memory_record);
     let (cause, exit, launch_error) = match &program.launch {
         Launch::Done => (over_limit(cause, program), exit, None),
         Launch::Failed(error) if cause == Cause::Exited => (Cause::Launch, None, Some(error.clone())),
@@ -109,6 +113,7 @@ fn ended(pid1: &Pid1, cause: Cause, program: &Program, counted: &Counted, before
         wall_nanoseconds: nanoseconds(ended_at.saturating_duration_since(before.launched)),
         cpu_nanoseconds: counts.cpu,
         throttled_nanoseconds: counts.throttled,
+        cpu_wait_nanoseconds: main.map_or(0, |end| nanoseconds(end.cpu_wait)),
         memory_peak_bytes,
         memory_peak_source,
         oom_kills: counts.oom_kills,
@@ -120,11 +125,6 @@ fn ended(pid1: &Pid1, cause: Cause, program: &Program, counted: &Counted, before
         report_truncated: program.report.is_over(),
         clean: killed.clean,
     }
-}
-
-/// How and when the main process ended; one that could not be killed has not ended, and its time runs until now.
-fn main_end(reaper: &Reaper) -> (Option<Exit>, Instant) {
-    reaper.main_end().map_or_else(|| (None, Instant::now()), |(exit, at)| (Some(exit), at))
 }
 
 /// A program that ends by itself while its last bytes are still in the pipe was over its limit all the same; whether it
@@ -149,6 +149,7 @@ fn never_ran(cause: Cause, launch_error: Option<LaunchError>) -> Ended {
         wall_nanoseconds: 0,
         cpu_nanoseconds: 0,
         throttled_nanoseconds: 0,
+        cpu_wait_nanoseconds: 0,
         memory_peak_bytes: 0,
         memory_peak_source: MemoryPeakSource::Rusage,
         oom_kills: 0,

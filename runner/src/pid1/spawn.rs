@@ -8,10 +8,10 @@ use std::process::{Command, Stdio};
 
 use rustix::fs::{MemfdFlags, Mode, OFlags};
 use rustix::pipe::PipeFlags;
-use rustix::process::Pid;
 use tester_runner::message::{LaunchError, Start};
 use tester_runner::{REPORT_FIFO, SUPPORT_DIR};
 
+use super::reap::Main;
 use super::{Stop, as_job};
 use crate::launch::Spec;
 
@@ -20,7 +20,6 @@ const REPORT_MODE: u32 = 0o622;
 
 /// PID 1's ends of everything that a program was started with.
 pub(super) struct Spawned {
-    pub(super) main: Pid,
     pub(super) stdin: OwnedFd,
     pub(super) stdout: OwnedFd,
     pub(super) stderr: OwnedFd,
@@ -36,7 +35,7 @@ struct Pipes {
 }
 
 /// Starts the launcher. The outer error is ours; the inner one says why no process could be made.
-pub(super) fn spawn(start: Start) -> Result<Result<Spawned, LaunchError>, Stop> {
+pub(super) fn spawn(start: Start) -> Result<Result<(Main, Spawned), LaunchError>, Stop> {
     let report =
         start.report.then(make_report_pipe).transpose().map_err(|error| Stop::ours("make the report pipe", error))?;
     let pipes = as_job(start.uid, make_pipes)?.map_err(|error| Stop::ours("make the program's pipes", error))?;
@@ -63,11 +62,8 @@ pub(super) fn spawn(start: Start) -> Result<Result<Spawned, LaunchError>, Stop> 
         Ok(child) => child,
         Err(error) => return Ok(Err(no_process(&error))),
     };
-    let main = i32::try_from(child.id())
-        .ok()
-        .and_then(Pid::from_raw)
-        .ok_or_else(|| Stop::ours("start the launcher", "the process id is out of range"))?;
-    Ok(Ok(Spawned { main, stdin: pipes.stdin.1, stdout: pipes.stdout.0, stderr: pipes.stderr.0, report, status }))
+    let main = Main::new(child).ok_or_else(|| Stop::ours("start the launcher", "the process id is out of range"))?;
+    Ok(Ok((main, Spawned { stdin: pipes.stdin.1, stdout: pipes.stdout.0, stderr: pipes.stderr.0, report, status })))
 }
 
 fn no_process(error: &io::Error) -> LaunchError {

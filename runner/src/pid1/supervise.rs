@@ -123,6 +123,8 @@ impl Program {
                 Kind::Cancel => return Ok(true),
                 Kind::Start
                 | Kind::Tar
+                | Kind::List
+                | Kind::Fetch
                 | Kind::Ready
                 | Kind::Stdout
                 | Kind::Stderr
@@ -130,7 +132,11 @@ impl Program {
                 | Kind::StdinCredit
                 | Kind::Started
                 | Kind::Ended
-                | Kind::Fault => return Err(Stop::unexpected(kind)),
+                | Kind::Fault
+                | Kind::Listing
+                | Kind::Listed
+                | Kind::File
+                | Kind::FileEnd => return Err(Stop::unexpected(kind)),
             }
         }
         Ok(false)

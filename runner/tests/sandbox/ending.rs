@@ -54,7 +54,7 @@ fn a_limit_that_cannot_be_set_names_the_step() {
     limited.open_files = u64::MAX / 2;
     let run = Sandbox::new().run(&limited, &[], b"");
     assert_eq!(run.ended.cause, Cause::Launch);
-    assert_eq!(run.ended.launch_error.unwrap().step, "limits");
+    assert_eq!(run.ended.launch_error.unwrap().step, "open_files");
 }
 
 #[test]

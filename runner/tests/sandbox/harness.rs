@@ -242,9 +242,18 @@ impl Sandbox {
                     let ended = serde_json::from_slice(&payload).unwrap();
                     return Run { started, stdout: out, stderr: err, report, credit, ended };
                 }
-                kind @ (Kind::Start | Kind::Tar | Kind::Stdin | Kind::Cancel | Kind::Ready | Kind::Fault) => {
-                    panic!("{kind:?}: {}", String::from_utf8_lossy(&payload))
-                }
+                kind @ (Kind::Start
+                | Kind::Tar
+                | Kind::Stdin
+                | Kind::Cancel
+                | Kind::List
+                | Kind::Fetch
+                | Kind::Ready
+                | Kind::Fault
+                | Kind::Listing
+                | Kind::Listed
+                | Kind::File
+                | Kind::FileEnd) => panic!("{kind:?}: {}", String::from_utf8_lossy(&payload)),
             }
         }
     }

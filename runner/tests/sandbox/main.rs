@@ -9,6 +9,8 @@ mod binary;
 #[cfg(test)]
 mod boundary;
 #[cfg(test)]
+mod collecting;
+#[cfg(test)]
 mod ending;
 #[cfg(test)]
 mod files;

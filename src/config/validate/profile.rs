@@ -2,7 +2,7 @@
 
 use super::{Problem, is_name, join};
 use crate::config::model::{Profile, Report};
-use crate::domain::limits::Limits;
+use crate::domain::limits::{Limits, LimitsPatch};
 use crate::domain::path::{JobPath, PathBounds};
 
 const DRIVER: &str = "/tester/pytest_driver.py";
@@ -30,13 +30,6 @@ pub(super) fn check(name: &str, profile: &Profile, problems: &mut Vec<Problem>) 
     if profile.argv.first().is_none_or(String::is_empty) {
         report("argv", "names no program".to_owned(), Some("for example argv = [\"python3\", \"{entry}\"]"));
     }
-    if profile.argv.iter().any(|word| word.contains('\0')) {
-        report("argv", "holds a NUL byte, which no program can be given".to_owned(), None);
-    }
-    if profile.entry.is_empty() && profile.argv.iter().any(|word| word.contains(ENTRY)) {
-        let hint = Some("set the profile's entry to the file that a job has by default, main.py for example");
-        report("argv", format!("holds {ENTRY}, but the profile has no entry"), hint);
-    }
     if let Err(error) = entry_path(&profile.entry) {
         report("entry", error, None);
     }
@@ -44,8 +37,11 @@ pub(super) fn check(name: &str, profile: &Profile, problems: &mut Vec<Problem>) 
         let message = format!("is {}, which is not supported by this version", profile.uses_per_sandbox);
         report("uses_per_sandbox", message, Some("leave it at 1: every job gets a sandbox of its own"));
     }
-    if !profile.compile.is_empty() {
-        report("compile", "is not supported by this version".to_owned(), Some("leave it empty"));
+    words("argv", &profile.argv, &profile.entry, &mut report);
+    words("compile", &profile.compile, &profile.entry, &mut report);
+    if profile.compile.is_empty() && profile.compile_limits != LimitsPatch::default() {
+        let hint = Some("name the compiler in `compile`, or leave compile_limits away");
+        report("compile_limits", "is set, but the profile compiles nothing".to_owned(), hint);
     }
     if !profile.preload.is_empty() {
         report("preload", "is not supported by this version".to_owned(), Some("leave it empty"));
@@ -59,9 +55,28 @@ pub(super) fn check(name: &str, profile: &Profile, problems: &mut Vec<Problem>) 
     limits(profile, &mut report);
 }
 
+fn words(field: &str, words: &[String], entry: &str, report: &mut impl FnMut(&str, String, Option<&str>)) {
+    if words.iter().any(|word| word.contains('\0')) {
+        report(field, "holds a NUL byte, which no program can be given".to_owned(), None);
+    }
+    if field == "compile" && words.first().is_some_and(String::is_empty) {
+        report(
+            field,
+            "names no program".to_owned(),
+            Some("for example compile = [\"gcc\", \"-o\", \"program\", \"{entry}\"]"),
+        );
+    }
+    if entry.is_empty() && words.iter().any(|word| word.contains(ENTRY)) {
+        let hint = Some("set the profile's entry to the file that a job has by default, main.py for example");
+        report(field, format!("holds {ENTRY}, but the profile has no entry"), hint);
+    }
+}
+
 fn limits(profile: &Profile, report: &mut impl FnMut(&str, String, Option<&str>)) {
     let mut sound = true;
-    for (field, patch) in [("limits", &profile.limits), ("limits_max", &profile.limits_max)] {
+    let patches =
+        [("limits", &profile.limits), ("limits_max", &profile.limits_max), ("compile_limits", &profile.compile_limits)];
+    for (field, patch) in patches {
         if let Err(error) = patch.check() {
             report(field, error.to_string(), None);
             sound = false;
@@ -75,7 +90,15 @@ fn limits(profile: &Profile, report: &mut impl FnMut(&str, String, Option<&str>)
         let hint = "the profile's own limits, defaults included, must be within its limits_max";
         report("limits_max", error.to_string(), Some(hint));
     }
-    let Limits { memory_bytes, scratch_bytes, .. } = effective;
+    scratch("limits", effective, report);
+    if !profile.compile.is_empty() {
+        scratch("compile_limits", effective.overlaid(&profile.compile_limits), report);
+    }
+}
+
+/// Both scratch folders are memory.
+fn scratch(field: &str, limits: Limits, report: &mut impl FnMut(&str, String, Option<&str>)) {
+    let Limits { memory_bytes, scratch_bytes, .. } = limits;
     let needed = scratch_bytes.saturating_mul(2).saturating_add(SCRATCH_RESERVE_BYTES);
     if needed > memory_bytes {
         let message = format!(
@@ -83,7 +106,7 @@ fn limits(profile: &Profile, report: &mut impl FnMut(&str, String, Option<&str>)
              with both full there would be less than {SCRATCH_RESERVE_BYTES} bytes left for the program"
         );
         let hint = format!("set memory_bytes to {needed} or more, or lower scratch_bytes");
-        report("limits", message, Some(&hint));
+        report(field, message, Some(&hint));
     }
 }
 

@@ -1,0 +1,78 @@
+//! The first stage of a job whose profile compiles: what it leaves in its folder is what every run starts from.
+//!
+//! The compiler runs on the job's files in a sandbox of the job, within limits of the profile's own. It is no more trusted
+//! than the program. Its output is brought here and packed, so that each run finds the same files in an emptied folder,
+//! in whichever sandbox that is.
+
+use bytes::Bytes;
+use tester_runner::listing::EntryKind;
+
+use super::collect::{Contents, Folder};
+use super::link::Link;
+use super::running::{Ran, Running, sandbox_fault};
+use super::tarball::Packer;
+use crate::domain::limits::Limits;
+use crate::domain::outcome::RunRecord;
+use crate::domain::verdict::Status;
+use crate::ports::execution::ExecutionFault;
+
+/// Bytes of everything that a compiler may leave, the job's own files included.
+const BYTES_MAX: u64 = 48 * 1_048_576;
+
+/// Files that a compiler may leave.
+const FILES_MAX: usize = 4_096;
+
+/// What a compiler left.
+enum Left {
+    Files(Bytes),
+    /// More than can be carried, in words.
+    TooMuch(String),
+}
+
+impl Running<'_> {
+    /// Compiles. Afterwards every run starts from what the compiler left, if the record is `ok`.
+    pub(super) async fn compile(&mut self) -> Result<RunRecord, ExecutionFault> {
+        let limits = Limits::default().overlaid(&self.profile.limits).overlaid(&self.profile.compile_limits);
+        let Ran { mut record, .. } = self.run_compiler(&limits).await?;
+        if record.status != Status::Ok {
+            return Ok(record);
+        }
+        let link = self.link().ok_or_else(|| sandbox_fault("the lease is empty", false))?;
+        match left(link).await? {
+            Left::Files(tar) => self.files = tar,
+            Left::TooMuch(text) => {
+                record.status = Status::CompileError;
+                record.message = Some(text);
+            }
+        }
+        Ok(record)
+    }
+}
+
+async fn left(link: &mut Link) -> Result<Left, ExecutionFault> {
+    let lost = |error: super::collect::NoAnswer| sandbox_fault(&error.to_string(), true);
+    let mut folder = Folder::new(link);
+    let Contents { entries, truncated } = folder.list().await.map_err(lost)?;
+    let files: Vec<_> = entries.into_iter().filter(|entry| entry.kind == EntryKind::Regular).collect();
+    let bytes: u64 = files.iter().fold(0, |sum, file| sum.saturating_add(file.bytes));
+    if truncated || files.len() > FILES_MAX || bytes > BYTES_MAX {
+        let (count, more) = (files.len(), if truncated { " or more" } else { "" });
+        return Ok(Left::TooMuch(format!(
+            "the compiler left {count}{more} files of {bytes} bytes; {FILES_MAX} of {BYTES_MAX} together are the most"
+        )));
+    }
+    let mut packer = Packer::default();
+    let unpackable =
+        |error: std::io::Error| sandbox_fault(&format!("what was compiled cannot be packed: {error}"), true);
+    for file in files {
+        let bytes_max = usize::try_from(file.bytes).unwrap_or(usize::MAX);
+        match folder.fetch(&file.path, bytes_max).await.map_err(lost)? {
+            Ok(content) => packer.add(&file.path, &content, file.executable).map_err(unpackable)?,
+            Err(reason) => {
+                let path = String::from_utf8_lossy(&file.path).escape_debug().to_string();
+                return Ok(Left::TooMuch(format!("the compiler left `{path}`, which cannot be read: {reason}")));
+            }
+        }
+    }
+    Ok(Left::Files(packer.finish().map_err(unpackable)?))
+}
