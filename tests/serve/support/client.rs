@@ -34,7 +34,8 @@ pub(crate) const REPLY_TO: &str = "results.backend-1";
 pub(crate) struct Client {
     connection: Connection,
     channel: Channel,
-    inbox: watch::Receiver<Vec<Arc<Delivery>>>,
+    /// The reply queue, to be waited on.
+    pub(crate) inbox: watch::Receiver<Vec<Arc<Delivery>>>,
     pub(crate) key: SigningKey,
     pub(crate) results: KeyRing,
 }

@@ -21,10 +21,23 @@ pub(crate) fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests by scripts/test, which sets it"))
 }
 
+/// The same where it may be absent.
+#[expect(clippy::disallowed_methods, reason = "tests take their surroundings from the environment")]
+pub(crate) fn optional_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// How many times as long as usual everything may take: for a machine that is emulated.
+pub(crate) fn time_scale() -> f64 {
+    let scale = optional_variable("TESTER_WORKER_TEST_TIME_SCALE").map(|text| text.parse().expect("a number"));
+    scale.unwrap_or(1.0)
+}
+
 /// Waits until `look` finds something; fails, naming what was waited for, when it does not in time.
 pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let mut ticks = tokio::time::interval(Duration::from_millis(25));
-    let found = timeout(PATIENCE, async {
+    let patience = PATIENCE.mul_f64(time_scale());
+    let found = timeout(patience, async {
         loop {
             ticks.tick().await;
             if let Some(found) = look().await {
@@ -32,7 +45,7 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
             }
         }
     });
-    found.await.unwrap_or_else(|_| panic!("not within {PATIENCE:?}: {what}"))
+    found.await.unwrap_or_else(|_| panic!("not within {patience:?}: {what}"))
 }
 
 /// Seconds since 1970.

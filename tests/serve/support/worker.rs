@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::http::{self, Ready};
-use super::{PATIENCE, docker, free_port, until};
+use super::{PATIENCE, docker, free_port, time_scale, until};
 
 /// What a worker is started with.
 #[derive(Debug, Clone)]
@@ -140,7 +140,10 @@ impl Worker {
 
     /// Waits for the end of the process.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
-        timeout(PATIENCE, self.child.wait()).await.expect("the worker ends in time").expect("wait for the process")
+        timeout(PATIENCE.mul_f64(time_scale()), self.child.wait())
+            .await
+            .expect("the worker ends in time")
+            .expect("wait for the process")
     }
 
     /// Waits for the end of a process that was told to stop; its exit status must be this, and nothing may be left.
