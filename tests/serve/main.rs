@@ -10,6 +10,8 @@ mod backend;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod container;
+#[cfg(test)]
 mod dead;
 #[cfg(test)]
 mod keys;
