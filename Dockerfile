@@ -41,6 +41,10 @@ RUN apt-get update -qq \
 COPY scripts/entrypoint.sh /usr/local/bin/entrypoint.sh
 COPY --from=build /usr/local/bin/tester-worker /usr/local/bin/tester-worker
 
+# The C library's allocator keeps what was freed for each thread by itself, and large blocks too once it has seen some.
+# Results are large and short-lived: with these it gives them back, and the worker stays small (tests/serve/memory.rs).
+ENV MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=65536 MALLOC_TRIM_THRESHOLD_=131072
+
 # The sidecar: loopback by default; docker-compose.yml opens it to the container's network.
 EXPOSE 8080
 STOPSIGNAL SIGTERM

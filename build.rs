@@ -32,7 +32,7 @@ fn build_runner(root: &Path, target_dir: &Path) -> Result<PathBuf, Box<dyn Error
     let target = variable("TARGET")?;
     let mut command = Command::new(variable("CARGO")?);
     command
-        .args(["build", "--release", "--locked", "--bin", "tester-runner", "--features", "pid1"])
+        .args(["build", "--release", "--locked", "--bin", "tester-runner", "--features", &features()])
         .arg("--manifest-path")
         .arg(root.join("runner/Cargo.toml"))
         .arg("--target-dir")
@@ -50,6 +50,12 @@ fn build_runner(root: &Path, target_dir: &Path) -> Result<PathBuf, Box<dyn Error
         return Err(format!("building the runner failed: {status}").into());
     }
     Ok(target_dir.join(target).join("release").join("tester-runner"))
+}
+
+/// The runner's features: its program, and in a build for tests what the worker was built with.
+fn features() -> String {
+    let without_walls = std::env::var_os("CARGO_FEATURE_WITHOUT_WALLS").is_some();
+    if without_walls { "pid1,without-walls".to_owned() } else { "pid1".to_owned() }
 }
 
 /// Cargo sets these for every build script; a missing one is a broken build environment.

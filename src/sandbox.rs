@@ -37,6 +37,8 @@ mod runner_volume;
 mod running;
 mod session;
 mod tarball;
+#[cfg(feature = "without-walls")]
+mod without;
 
 pub use doctor::examine;
 pub use engine::DockerError;

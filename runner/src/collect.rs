@@ -11,6 +11,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use tester_runner::BOX_DIR;
 use tester_runner::listing::{Entry, EntryKind, PATH_BYTES_MAX};
+use tester_runner::walls::{Wall, gone};
 
 /// The executable bit of the owner.
 const MODE_EXECUTABLE: u32 = 0o100;
@@ -53,7 +54,7 @@ impl Walk {
             }
             let mut path = self.prefix.clone();
             path.extend_from_slice(name.to_bytes());
-            let stat = match rustix::fs::statat(&level.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            let stat = match rustix::fs::statat(&level.fd, name, look_flags()) {
                 Ok(stat) => stat,
                 Err(Errno::ACCESS) => return Ok(Some(entry(path, EntryKind::Closed, None))),
                 Err(error) => return Err(error),
@@ -133,10 +134,16 @@ pub(crate) fn open(path: &[u8]) -> Result<OwnedFd, String> {
         folder = rustix::fs::openat(&folder, *name, folder_flags(), Mode::empty()).map_err(reason)?;
     }
     // Without blocking: opening a named pipe would wait for a writer.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let follow = if gone(Wall::ArtifactLinks) { OFlags::empty() } else { OFlags::NOFOLLOW };
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | follow;
     let file = rustix::fs::openat(&folder, *name, flags, Mode::empty()).map_err(reason)?;
     let kind = FileType::from_raw_mode(rustix::fs::fstat(&file).map_err(reason)?.st_mode);
     if kind == FileType::RegularFile { Ok(file) } else { Err(format!("it is a {kind:?} and not a regular file")) }
+}
+
+/// A link is a link, and never what it leads to.
+fn look_flags() -> AtFlags {
+    if gone(Wall::ArtifactLinks) { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW }
 }
 
 fn folder_flags() -> OFlags {

@@ -26,6 +26,7 @@ pub mod found;
 pub mod frame;
 pub mod listing;
 pub mod message;
+pub mod walls;
 
 /// Version of frames and messages. The runner is embedded in the worker, so a mismatch means a foreign runner volume.
 pub const PROTOCOL_VERSION: u32 = 2;

@@ -122,3 +122,118 @@ fn cannot(what: &str, name: &[u8], error: Errno) -> Stop {
 fn show(name: &[u8]) -> String {
     name.escape_ascii().to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+    use tar::{Builder, Header};
+
+    use super::*;
+
+    /// An entry of an archive that no worker makes: any kind, any name, written past the library's own checks.
+    #[derive(Debug, Clone)]
+    struct Entry {
+        kind: EntryType,
+        name: Vec<u8>,
+        link: Vec<u8>,
+        content: Vec<u8>,
+    }
+
+    fn entry() -> impl Strategy<Value = Entry> {
+        let kinds = vec![
+            EntryType::Regular,
+            EntryType::Regular,
+            EntryType::Directory,
+            EntryType::Symlink,
+            EntryType::Link,
+            EntryType::Fifo,
+            EntryType::Char,
+            EntryType::GNULongName,
+            EntryType::XHeader,
+        ];
+        let name = || prop_oneof!["(/|a|b|\\.\\.|\\.){0,6}", "[ab]/[ab]", "[ab]"].prop_map(String::into_bytes);
+        let content = proptest::collection::vec(any::<u8>(), 0..600);
+        (proptest::sample::select(kinds), name(), name(), content).prop_map(|(kind, name, link, content)| Entry {
+            kind,
+            name,
+            link,
+            content,
+        })
+    }
+
+    fn archive(entries: &[Entry]) -> Vec<u8> {
+        let mut builder = Builder::new(Vec::new());
+        for entry in entries {
+            let mut header = Header::new_gnu();
+            header.set_entry_type(entry.kind);
+            header.set_mode(0o777);
+            header.set_size(u64::try_from(entry.content.len()).unwrap());
+            let gnu = header.as_gnu_mut().unwrap();
+            gnu.name[..entry.name.len()].copy_from_slice(&entry.name);
+            gnu.linkname[..entry.link.len()].copy_from_slice(&entry.link);
+            header.set_cksum();
+            builder.append(&header, entry.content.as_slice()).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    /// Unpacks into a folder inside of another one, and gives what is below the outer one then.
+    fn unpacked(bytes: &[u8]) -> Vec<String> {
+        let outer = tempfile::tempdir().unwrap();
+        std::fs::create_dir(outer.path().join("box")).unwrap();
+        let top = open_folder_at(rustix::fs::CWD, outer.path().join("box")).unwrap();
+        // Refused or not: what matters is what is there afterwards.
+        drop(unpack_into(bytes, &top));
+        let mut found = Vec::new();
+        list(outer.path(), &mut found);
+        found
+    }
+
+    fn list(folder: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let kind = entry.file_type().unwrap();
+            found.push(format!(
+                "{} {}",
+                if kind.is_dir() || kind.is_file() { "plain" } else { "other" },
+                entry.path().display()
+            ));
+            if kind.is_dir() {
+                list(&entry.path(), found);
+            }
+        }
+    }
+
+    fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
+        let found = unpacked(bytes);
+        prop_assert!(found.iter().all(|line| line.starts_with("plain ")), "{:?}", found);
+        prop_assert_eq!(found.iter().filter(|line| !line.contains("/box/")).count(), 1, "{:?}", found);
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn an_archive_of_any_entries_makes_plain_files_below_the_folder(
+            entries in proptest::collection::vec(entry(), 0..8),
+        ) {
+            check(&archive(&entries))?;
+        }
+
+        #[test]
+        fn a_spoilt_archive_makes_plain_files_below_the_folder(
+            entries in proptest::collection::vec(entry(), 1..5),
+            spoils in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 0..8),
+        ) {
+            let mut bytes = archive(&entries);
+            for (at, byte) in spoils {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            check(&bytes)?;
+        }
+    }
+}

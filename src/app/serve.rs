@@ -39,8 +39,9 @@ const SANDBOXES_LIMIT: Duration = Duration::from_secs(20);
 /// How long the broker's connections may take to close.
 const BROKER_LIMIT: Duration = Duration::from_secs(10);
 
-/// Bytes of all stored results. Not in the configuration: the number and the size of results are.
-const RESULTS_STORED_BYTES_MAX: usize = 64 * 1_048_576;
+/// Bytes of all stored results. Not in the configuration: the number and the size of results are. Enough for a thousand
+/// of the usual size, and little beside what the worker needs anyway: it runs on small machines.
+const RESULTS_STORED_BYTES_MAX: usize = 4 * 1_048_576;
 
 /// Ids of ended jobs that are remembered until their `exp`.
 const IDS_MAX: usize = 100_000;

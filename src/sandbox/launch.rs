@@ -101,6 +101,8 @@ impl Maker {
         let around =
             Surroundings { image: &image, runner_volume: &self.runner_volume, runtime: &self.runtime, labels: &labels };
         let body = hardening::container(&print, around);
+        #[cfg(feature = "without-walls")]
+        let body = super::without::container(body)?;
         let options = CreateContainerOptionsBuilder::default().name(name).build();
         self.engine
             .call(DockerOperation::Create, |docker| async move { docker.create_container(Some(options), body).await })

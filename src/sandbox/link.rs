@@ -12,8 +12,9 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-/// Frames that may wait between the reader and whoever takes them; beyond that the runner is held back.
-const FRAMES_WAITING_MAX: usize = 16;
+/// Frames that may wait between the reader and whoever takes them; beyond that the runner is held back. Few, for every
+/// slot may have as many of the largest waiting.
+const FRAMES_WAITING_MAX: usize = 4;
 
 /// Bytes of the runner's own stderr that are logged, for a runner that cannot even say why it fails.
 const STDERR_LOGGED_BYTES_MAX: usize = 2_048;

@@ -31,7 +31,10 @@ const RUNNER_IN_VOLUME: &str = "bin/tester-runner";
 
 /// The name says what is inside, so two versions of the worker never share a volume.
 pub(super) fn volume_name() -> String {
-    format!("{VOLUME_PREFIX}{RUNNER_SHA256}")
+    let digest = RUNNER_SHA256;
+    #[cfg(feature = "without-walls")]
+    let digest = super::without::volume_digest(digest);
+    format!("{VOLUME_PREFIX}{digest}")
 }
 
 /// Every runner volume's name begins with this.
@@ -167,16 +170,24 @@ fn archive() -> std::io::Result<Bytes> {
     let mut builder = tar::Builder::new(Vec::new());
     let mut folder = tar::Header::new_ustar();
     folder.set_entry_type(tar::EntryType::Directory);
-    folder.set_mode(0o700);
+    folder.set_mode(mode(0o700));
     folder.set_size(0);
     builder.append_data(&mut folder, "bin/", std::io::empty())?;
     let mut file = tar::Header::new_ustar();
     file.set_entry_type(tar::EntryType::Regular);
-    file.set_mode(0o500);
+    file.set_mode(mode(0o500));
     file.set_size(u64::try_from(RUNNER.len()).map_err(std::io::Error::other)?);
     builder.append_data(&mut file, RUNNER_IN_VOLUME, RUNNER)?;
     builder.into_inner().map(Bytes::from)
 }
+
+#[cfg(not(feature = "without-walls"))]
+const fn mode(bits: u32) -> u32 {
+    bits
+}
+
+#[cfg(feature = "without-walls")]
+use super::without::volume_mode as mode;
 
 #[cfg(test)]
 mod tests {

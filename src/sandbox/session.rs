@@ -171,6 +171,9 @@ struct Receiver<'a> {
 impl<'a> Receiver<'a> {
     fn new(start: &Start, told: (&'a Notify, &'a EventSink)) -> Self {
         let (started, events) = told;
+        let wall = Duration::from_millis(start.wall_milliseconds);
+        #[cfg(feature = "without-walls")]
+        let wall = super::without::wall_limit(wall);
         Self {
             started,
             events,
@@ -178,7 +181,7 @@ impl<'a> Receiver<'a> {
             stderr: Kept::new(start.stderr_bytes),
             report: Kept::new(start.report_bytes_max),
             started_at: None,
-            wall: Duration::from_millis(start.wall_milliseconds),
+            wall,
         }
     }
 

@@ -71,6 +71,8 @@ fn header(kind: tar::EntryType, mode: u32, size: u64) -> tar::Header {
 mod tests {
     use std::io::Read as _;
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::domain::content::Content;
     use crate::domain::job::Role;
@@ -111,6 +113,47 @@ mod tests {
             ("-rf ñ\n".to_owned(), 0o600, b"x".to_vec()),
         ] {
             assert!(seen.contains(&expected), "{:?} in {seen:?}", expected.0);
+        }
+    }
+    /// Paths that a job may have, not one of which is a folder of another.
+    fn paths() -> impl Strategy<Value = Vec<String>> {
+        let path = prop_oneof!["[a-c]{1,2}(/[a-c]{1,2}){0,3}", "[^/\\x00]{1,120}(/[^/\\x00]{1,120}){0,2}"];
+        proptest::collection::btree_set(path, 0..12).prop_map(|all| {
+            let inside = |path: &String| all.iter().any(|other| other.starts_with(&format!("{path}/")));
+            all.iter().filter(|path| !inside(path)).cloned().collect()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn whatever_a_job_may_hold_is_packed_as_the_runner_takes_it(paths in paths(), bytes in 0_usize..2000) {
+            let bounds = PathBounds { bytes_max: 4096, depth_max: 64 };
+            let good = paths.iter().filter(|path| JobPath::parse(path, bounds).is_ok());
+            let files: Vec<JobFile> = good.map(|path| file(path, &vec![7; bytes], true)).collect();
+            let packed = pack(&files).unwrap();
+            let mut archive = tar::Archive::new(packed.as_ref());
+            let mut folders = BTreeSet::new();
+            let mut seen = Vec::new();
+            for entry in archive.entries().unwrap() {
+                let entry = entry.unwrap();
+                let path = String::from_utf8(entry.path_bytes().into_owned()).unwrap();
+                // The runner's rules: no component that leads elsewhere, and every folder before what is in it.
+                let path = path.strip_suffix('/').unwrap_or(&path).to_owned();
+                prop_assert!(!path.split('/').any(|name| ["", ".", ".."].contains(&name)), "{}", path);
+                let mut outer = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
+                prop_assert!(outer.all(|folder| folders.contains(folder)), "{}", path);
+                let kind = entry.header().entry_type();
+                if kind == tar::EntryType::Directory {
+                    prop_assert!(folders.insert(path), "twice");
+                } else {
+                    prop_assert_eq!(kind, tar::EntryType::Regular);
+                    seen.push((path, entry.size()));
+                }
+            }
+            let expected: Vec<_> = files.iter().map(|file| (file.path.as_str().to_owned(), bytes as u64)).collect();
+            prop_assert_eq!(seen, expected);
         }
     }
 }

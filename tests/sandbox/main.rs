@@ -29,6 +29,8 @@ mod integrity;
 #[cfg(test)]
 mod job;
 #[cfg(test)]
+mod kill_time;
+#[cfg(test)]
 mod leftovers;
 #[cfg(test)]
 mod limits;

@@ -8,11 +8,11 @@ use tester_worker::protocol::keys::Direction;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use super::container::Container;
 use super::support::bench::{Bench, Config, Keys, SENDER, WORKER};
-use super::support::docker::{self, docker};
+use super::support::docker::docker;
 use super::support::token::SECRET;
-use super::support::worker::remove_sandboxes;
-use super::support::{PATIENCE, free_port, http, until, variable};
+use super::support::{PATIENCE, until, variable};
 
 /// The backend's `iss`, and the end of its reply queue's name: not that of the tests' own client.
 const ISSUER: &str = "backend-py";
@@ -92,52 +92,28 @@ async fn a_python_backend_submits_and_verifies_with_ed25519_keys() {
     bench.end(worker).await;
 }
 
-/// The container of a worker; removed with its sandboxes when the test ends.
-struct Container {
-    name: String,
-}
-
-impl Drop for Container {
-    fn drop(&mut self) {
-        let removed = std::process::Command::new("docker").args(["rm", "-fv", &self.name]).output();
-        if let Err(error) = removed {
-            eprintln!("the container {} stays: {error}", self.name);
-        }
-        remove_sandboxes(&self.name);
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_python_backend_is_answered_by_the_workers_image() {
     let bench = Bench::new("image", Keys::Token).await;
-    let image = variable("TESTER_WORKER_TEST_WORKER_IMAGE");
-    let container = Container { name: format!("{}-image", bench.vhost.name) };
-    let (name, port) = (container.name.as_str(), free_port());
-    let set = |name: &str, value: &str| format!("{name}={value}");
-    let variables = [
-        set("TESTER_WORKER__WORKER__ID", name),
-        set("TESTER_WORKER__BROKER__URLS", &bench.vhost.url()),
-        set("TESTER_WORKER__SIDECAR__LISTEN", &format!("127.0.0.1:{port}")),
-        set("TESTER_WORKER__PROFILES__PYTHON__WARM", "1"),
-        set("TESTER_WORKER__PROFILES__PYTEST__WARM", "1"),
-        set("WORKER_AUTH_TOKEN", SECRET),
-    ];
-    // The host's network, for the broker of the tests listens on its loopback only.
-    let mut arguments = vec!["run", "-d", "--name", name, "--network", "host"];
-    arguments.extend(["-v", "/var/run/docker.sock:/var/run/docker.sock"]);
-    arguments.extend(variables.iter().flat_map(|variable| ["-e", variable.as_str()]));
-    arguments.push(&image);
-    docker(&arguments).await;
-    let ready = async || http::ready(port).await.filter(|ready| ready.well);
-    until("the worker in its container is ready", ready).await;
+    let warm = [("TESTER_WORKER__PROFILES__PYTHON__WARM", "1"), ("TESTER_WORKER__PROFILES__PYTEST__WARM", "1")];
+    let container = Container::ready(&bench, &warm).await;
     let token = [("WORKER_AUTH_TOKEN", SECRET.to_owned())];
     let result = printed(&backend(&bench, "backend.py", &[examples("jobs/hello.py")], &token).await);
-    assert_eq!((&result["status"], &result["worker"]), (&"ok".into(), &name.into()), "{result}");
+    assert_eq!((&result["status"], &result["worker"]), (&"ok".into(), &container.name.as_str().into()), "{result}");
     bench.client.good_job_runs().await;
-    docker(&["stop", "--time", "60", name]).await;
-    let code = docker(&["inspect", "--format", "{{.State.ExitCode}}", name]).await;
-    assert_eq!(code.trim(), "0", "{}", docker(&["logs", name]).await);
-    docker::assert_nothing_left(name).await;
-    drop(container);
+    container.stop().await;
     bench.close().await;
+}
+
+/// A build for tests can take a wall of the sandbox away by a variable (runner/src/walls.rs). What is released does not
+/// know that variable's name, in the worker nor in the runner inside of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_wall_can_be_taken_away_from_what_is_released() {
+    let image = variable("TESTER_WORKER_TEST_WORKER_IMAGE");
+    let count = async |text: &str| {
+        let search = format!("grep -c {text} /usr/local/bin/tester-worker || true");
+        docker(&["run", "--rm", "--entrypoint", "sh", &image, "-c", &search]).await.trim().to_owned()
+    };
+    assert_ne!(count("'usage: tester-runner pid1'").await, "0", "the runner is inside");
+    assert_eq!(count("TESTER_WORKER_TEST_WITHOUT").await, "0");
 }

@@ -10,12 +10,16 @@ mod backend;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod container;
+#[cfg(test)]
 mod dead;
 #[cfg(test)]
 #[path = "../support/docker_proxy.rs"]
 mod docker_proxy;
 #[cfg(test)]
 mod keys;
+#[cfg(test)]
+mod memory;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]

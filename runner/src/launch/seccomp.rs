@@ -5,6 +5,7 @@
 
 use nix::libc::{self, c_long};
 use seccompiler::sock_filter;
+use tester_runner::walls::{Wall, gone};
 
 use super::syscalls::{ABSENT, REFUSED, REFUSED_HERE};
 
@@ -41,26 +42,28 @@ const PERSONALITY_QUERY: u32 = 0xffff_ffff;
 
 /// The filter: allow everything but what is named here.
 pub(super) fn program() -> Vec<sock_filter> {
+    let foreign = if gone(Wall::ForeignCalls) { ALLOW } else { errno(libc::ENOSYS) };
     let mut code = vec![
         load(OFFSET_ARCH),
         jump(JUMP_EQUAL, ARCH_NATIVE, 1, 0),
-        answer(errno(libc::ENOSYS)),
+        answer(foreign),
         load(OFFSET_NUMBER),
         jump(JUMP_ANY_BIT, X32_BIT, 0, 1),
-        answer(errno(libc::ENOSYS)),
+        answer(foreign),
     ];
     for (calls, refusal) in [(REFUSED, libc::EPERM), (REFUSED_HERE, libc::EPERM), (ABSENT, libc::ENOSYS)] {
-        for &call in calls {
+        for &call in calls.iter().filter(|_| !gone(Wall::DenyList)) {
             code.extend([jump(JUMP_EQUAL, number(call), 0, 1), answer(errno(refusal))]);
         }
     }
-    for (call, block) in [
-        (libc::SYS_clone, clone()),
-        (libc::SYS_socket, socket()),
-        (libc::SYS_socketpair, socketpair()),
-        (libc::SYS_personality, personality()),
-        (libc::SYS_ioctl, ioctl()),
-    ] {
+    let blocks = [
+        (Wall::DenyList, libc::SYS_clone, clone()),
+        (Wall::SocketFamilies, libc::SYS_socket, socket()),
+        (Wall::SocketFamilies, libc::SYS_socketpair, socketpair()),
+        (Wall::DenyList, libc::SYS_personality, personality()),
+        (Wall::DenyList, libc::SYS_ioctl, ioctl()),
+    ];
+    for (_, call, block) in blocks.into_iter().filter(|(wall, ..)| !gone(*wall)) {
         let length = u8::try_from(block.len()).unwrap_or(u8::MAX);
         code.push(jump(JUMP_EQUAL, number(call), 0, length));
         code.extend(block);

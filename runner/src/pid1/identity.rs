@@ -8,6 +8,8 @@ use std::io;
 use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
 use rustix::process::DumpableBehavior;
 
+use tester_runner::walls::{Wall, gone};
+
 use super::Stop;
 
 /// Runs `work` with the file system ids of `uid`, then takes root's back. Both changes are verified, because the calls
@@ -23,6 +25,9 @@ pub(crate) fn as_job<T>(uid: u32, work: impl FnOnce() -> T) -> Result<T, Stop> {
 
 /// No process of the job may trace PID 1 or read its memory, environment or descriptors.
 pub(super) fn hide() -> io::Result<()> {
+    if gone(Wall::RunnerHidden) {
+        return Ok(());
+    }
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     let now = rustix::process::dumpable_behavior()?;
     if now == DumpableBehavior::NotDumpable {

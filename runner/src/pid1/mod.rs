@@ -31,6 +31,8 @@ mod stdin;
 mod stop;
 mod stream;
 mod supervise;
+#[cfg(feature = "without-walls")]
+mod without;
 
 use std::process::ExitCode;
 

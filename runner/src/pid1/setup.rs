@@ -15,6 +15,8 @@ use crate::support;
 /// Everything before `Ready`; an error here is for the container's log, because nobody listens to frames yet.
 pub(super) fn start() -> Result<Pid1, String> {
     check_place()?;
+    #[cfg(feature = "without-walls")]
+    tester_runner::walls::asked()?;
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     step("drop the image's groups", nix::unistd::setgroups(&[]).map_err(io::Error::from))?;
     step("become not dumpable", identity::hide())?;

@@ -46,7 +46,8 @@ pub(super) fn spawn(start: Start) -> Result<Result<(Main, Spawned), LaunchError>
         .and_then(|()| set_nonblocking(&status))
         .map_err(|error| Stop::ours("make the status pipe", error))?;
     let spec = write_spec(start).map_err(|error| Stop::ours("write the launcher's order", error))?;
-    let child = Command::new("/proc/self/exe")
+    let mut launcher = Command::new("/proc/self/exe");
+    launcher
         .arg("launch")
         .arg(spec.as_raw_fd().to_string())
         .arg(status_theirs.as_raw_fd().to_string())
@@ -54,9 +55,10 @@ pub(super) fn spawn(start: Start) -> Result<Result<(Main, Spawned), LaunchError>
         .current_dir("/")
         .stdin(Stdio::from(pipes.stdin.0))
         .stdout(Stdio::from(pipes.stdout.1))
-        .stderr(Stdio::from(pipes.stderr.1))
-        .spawn();
-    let child = match child {
+        .stderr(Stdio::from(pipes.stderr.1));
+    #[cfg(feature = "without-walls")]
+    super::without::tell(&mut launcher);
+    let child = match launcher.spawn() {
         Ok(child) => child,
         Err(error) => return Ok(Err(no_process(&error))),
     };
