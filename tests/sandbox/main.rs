@@ -21,6 +21,8 @@ mod docker;
 #[path = "../support/docker_proxy.rs"]
 mod docker_proxy;
 #[cfg(test)]
+mod honest;
+#[cfg(test)]
 mod image;
 #[cfg(test)]
 mod input;
