@@ -44,8 +44,7 @@ run_suite() {
     runner) where=$repository/runner ;;
   esac
   if [ "$suite" != hostile ] && [ -n "$filter" ]; then words=("$filter"); fi
-  (cd "$where" && exec /job/files/test-"$suite" --test-threads 1 "${words[@]}") >"$suite.log" 2>&1 || status=$?
-  cat "$suite.log"
+  (cd "$where" && exec /job/files/test-"$suite" --test-threads 1 "${words[@]}" 2>&1) | tee "$suite.log" || status=$?
   printf 'row %s %s %s %s\n' "$suite" "$(grep -ac '^test .* ok$' "$suite.log" || true)" \
     "$(grep -ac '^test .* FAILED$' "$suite.log" || true)" "$((SECONDS - began))"
   return "$status"

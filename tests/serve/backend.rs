@@ -12,7 +12,7 @@ use super::container::Container;
 use super::support::bench::{Bench, Config, Keys, SENDER, WORKER};
 use super::support::docker::docker;
 use super::support::token::SECRET;
-use super::support::{PATIENCE, variable};
+use super::support::{PATIENCE, until, variable};
 
 /// The backend's `iss`, and the end of its reply queue's name: not that of the tests' own client.
 const ISSUER: &str = "backend-py";

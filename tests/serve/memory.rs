@@ -42,7 +42,12 @@ async fn flooded(bench: &Bench, pid: u32, stdout_bytes: u64) -> u64 {
     }
     let peak = memory_bytes(pid, "VmHWM");
     let (now, file) = (memory_bytes(pid, "VmRSS"), memory_bytes(pid, "RssFile"));
-    println!("{SLOTS} x {stdout_bytes} bytes kept: peak {} kB, now {} kB, of the file {} kB", peak / 1000, now / 1000, file / 1000);
+    println!(
+        "{SLOTS} x {stdout_bytes} bytes kept: peak {} kB, now {} kB, of the file {} kB",
+        peak / 1000,
+        now / 1000,
+        file / 1000
+    );
     peak
 }
 
@@ -50,7 +55,8 @@ async fn flooded(bench: &Bench, pid: u32, stdout_bytes: u64) -> u64 {
 async fn the_workers_memory_does_not_grow_with_what_programs_write() {
     let bench = Bench::new("memory", Keys::Token).await;
     let slots = SLOTS.to_string();
-    let settings = [("TESTER_WORKER__WORKER__SLOTS", slots.as_str()), ("TESTER_WORKER__PROFILES__PYTHON__WARM", &slots)];
+    let settings =
+        [("TESTER_WORKER__WORKER__SLOTS", slots.as_str()), ("TESTER_WORKER__PROFILES__PYTHON__WARM", &slots)];
     let worker = Container::ready(&bench, &settings).await;
     let pid = worker.pid().await;
     println!("idle: {} kB", memory_bytes(pid, "VmRSS") / 1000);

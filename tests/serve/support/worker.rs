@@ -113,15 +113,6 @@ impl Worker {
         .await;
     }
 
-    /// A figure of the process's memory by its name in `/proc/PID/status`, in bytes.
-    pub(crate) fn memory_bytes(&self, name: &str) -> u64 {
-        let id = self.child.id().expect("the process has not ended");
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("the status of a process");
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).expect("the figure");
-        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of KiB");
-        kibibytes * 1024
-    }
-
     /// Waits until so many jobs are in a slot.
     pub(crate) async fn until_running(&self, jobs: u64) {
         until(&format!("{jobs} jobs run"), async || (self.status().await["running"] == jobs).then_some(())).await;
