@@ -14,8 +14,9 @@ DEBIAN_IMAGE=$(setting DEBIAN_IMAGE debian:trixie-slim)
 RABBITMQ_IMAGE=$(setting RABBITMQ_IMAGE rabbitmq:4)
 TESTER_WORKER_IMAGE=$(setting TESTER_WORKER_IMAGE tester-worker)
 TESTER_SANDBOX_IMAGE=tester-sandbox
+TESTER_SANDBOX_CPP_IMAGE=tester-sandbox-cpp
 # shellcheck disable=SC2034 # the scripts read these
-readonly repo DEBIAN_IMAGE RABBITMQ_IMAGE TESTER_WORKER_IMAGE TESTER_SANDBOX_IMAGE
+readonly repo DEBIAN_IMAGE RABBITMQ_IMAGE TESTER_WORKER_IMAGE TESTER_SANDBOX_IMAGE TESTER_SANDBOX_CPP_IMAGE
 
 # A folder for what the script writes down meanwhile, and what to do at its end, last added first.
 scratch=$(mktemp -d)

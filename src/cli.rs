@@ -10,6 +10,7 @@ pub mod files;
 mod health;
 mod job;
 pub mod keys;
+mod live;
 pub mod output;
 pub mod reference;
 pub mod render;

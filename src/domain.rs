@@ -4,6 +4,7 @@
 
 pub mod checker;
 pub mod content;
+pub mod event;
 pub mod evidence;
 pub mod job;
 pub mod limits;

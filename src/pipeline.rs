@@ -5,6 +5,7 @@
 //!     │                              ├─ refusal, duplicate ──▶ answer ──▶ settle
 //!     │                              └─ new ──▶ waiting, one line a class
 //!     └─ a slot is free ──▶ Lines::pick by weight ──▶ run_job: admit, execute, sign, publish, acknowledge
+//!                                                                     └─ stream: its events meanwhile
 //! ```
 //!
 //! What is published and what becomes of a delivery is `domain::settlement`'s to say, nobody else's.
@@ -17,6 +18,7 @@ pub mod outcome;
 mod outgoing;
 mod registry;
 mod run;
+mod stream;
 
 pub use dispatch::{Dispatcher, Drained, Settings};
 pub use registry::Running;

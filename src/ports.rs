@@ -2,5 +2,6 @@
 
 pub mod conditions;
 pub mod diagnosis;
+pub mod events;
 pub mod execution;
 pub mod messages;

@@ -8,7 +8,9 @@ mod cases;
 mod claims;
 pub mod content;
 mod envelope;
+pub mod event;
 mod fields;
+mod from_worker;
 pub mod job_writer;
 pub mod jws;
 pub mod keys;
@@ -19,7 +21,6 @@ pub mod result;
 pub mod schema;
 pub mod signing;
 mod strict;
-mod unsupported;
 pub mod verified;
 
 /// The version of jobs and results: their claim `v`.
@@ -28,5 +29,7 @@ pub const VERSION: u64 = 1;
 pub const JOB_TYP: &str = "job+jwt";
 /// `typ` of a result.
 pub const RESULT_TYP: &str = "result+jwt";
+/// `typ` of an event.
+pub const EVENT_TYP: &str = "event+jwt";
 /// How far clocks may differ, in seconds.
 pub const LEEWAY_SECONDS: u64 = 5;

@@ -10,6 +10,7 @@
 //! A sandbox runs one job. Whatever happens to a lease, its container is removed and never goes back to the pool.
 
 mod artifacts;
+mod attack;
 mod blueprint;
 mod collect;
 mod compile;
@@ -26,8 +27,10 @@ mod launch;
 mod lease;
 mod leftovers;
 mod link;
+mod pauses;
 mod plan;
 mod pool;
+mod proof;
 mod reaper;
 mod report;
 mod runner_volume;

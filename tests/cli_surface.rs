@@ -53,10 +53,11 @@ fn help_and_version_go_to_stdout_with_status_0() {
 
 #[test]
 fn mistakes_on_the_command_line_end_with_status_2_and_say_what_is_wrong() {
-    let rows: [(&[&str], &str); 12] = [
+    let rows: [(&[&str], &str); 13] = [
         (&[], "Usage:"),
         (&["exce"], "exec"),
         (&["exec"], "<PATH>"),
+        (&["submit", "x.py", "--stream", "--json"], "'--stream' cannot be used with '--json'"),
         (&["exec", "x.py", "--limit", "wall=1"], "no limit is called `wall`"),
         (&["exec", "x.py", "--limit", "wall_seconds=0"], "above zero"),
         (&["exec", "x.py", "--limit", "wall_seconds=-1"], "above zero"),

@@ -68,7 +68,7 @@ fn a_file_changes_only_what_it_names() {
 
 #[test]
 fn what_this_version_does_not_do_is_refused_and_not_ignored() {
-    for line in ["compile = [\"g++\", \"main.cpp\"]", "preload = [\"pytest\"]", "uses_per_sandbox = 2"] {
+    for line in ["preload = [\"pytest\"]", "uses_per_sandbox = 2"] {
         let key = line.split(' ').next().unwrap();
         refused(&format!("[profiles.python]\n{line}\n"), &[key, "not supported by this version"]);
     }
@@ -196,6 +196,13 @@ fn profiles_that_cannot_work_are_refused_with_the_reason() {
     refused(&profile("uses_per_sandbox = 2"), &["not supported by this version"]);
     refused(&profile("preload = [\"numpy\"]"), &["not supported by this version"]);
     refused(&profile("env = { \"1A\" = \"x\" }"), &["`1A` cannot be an environment variable"]);
+    refused(&profile("compile = [\"\"]"), &["profiles.cpp.compile", "names no program"]);
+    refused(&profile("compile = [\"g++\", \"{entry}\"]"), &["profiles.cpp.compile", "has no entry"]);
+    refused(&profile("compile_limits = { wall_seconds = 9 }"), &["profiles.cpp.compile_limits", "compiles nothing"]);
+    let small = "compile = [\"g++\"]\ncompile_limits = { memory_bytes = 33554432 }";
+    refused(&profile(small), &["profiles.cpp.compile_limits", "scratch folders are memory"]);
+    let slow = "compile = [\"g++\"]\ncompile_limits = { wall_seconds = 1700 }";
+    refused(&profile(slow), &["consumer_timeout_seconds", "may run for 1710 seconds"]);
     refused(&profile("limits = { cpus = 0 }"), &["profiles.cpp.limits", "above zero"]);
     refused(&profile("limits = { processes = 2.5 }"), &["limits.processes", "whole number", "2.5"]);
     refused(&profile("limits = { wall = 1 }"), &["limits.wall`", "did you mean `wall_seconds`?"]);
@@ -256,6 +263,15 @@ fn keys_are_asked_for_only_by_who_needs_them() {
     let loaded = load(keys, &[]).unwrap();
     assert!(loaded.require_keys().is_ok());
     assert_eq!(loaded.check_files().unwrap_err().problems().len(), 2);
+}
+
+#[test]
+fn the_example_profiles_are_good_and_change_no_other() {
+    let file = include_str!("../examples/profiles/c-and-cpp.toml");
+    let config = load(file, &[]).unwrap().config;
+    assert_eq!(config.profiles.keys().collect::<Vec<_>>(), ["c", "cpp", "pytest", "python"]);
+    assert_eq!(config.profiles["c"].compile.first().map(String::as_str), Some("gcc"));
+    assert_eq!(config.profiles["cpp"].compile_limits.wall_seconds, Some(40.0));
 }
 
 #[test]

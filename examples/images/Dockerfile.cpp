@@ -1,6 +1,5 @@
-# tester-sandbox-cpp: the image of the profiles `c` and `cpp`, which are built in and turned off.
+# tester-sandbox-cpp: the image of the profiles in examples/profiles/c-and-cpp.toml.
 #   docker build -t tester-sandbox-cpp -f examples/images/Dockerfile.cpp examples/images
-# Then, in the worker's configuration: [profiles.c] enabled = true, and the same for cpp.
 # Any Linux image will do for a profile; this one is Debian's compilers and nothing else.
 ARG DEBIAN_IMAGE=debian:trixie-slim
 FROM ${DEBIAN_IMAGE}

@@ -22,6 +22,7 @@
 //!
 //! End of file on the runner's stdin at any time kills everything and ends the runner.
 
+pub mod found;
 pub mod frame;
 pub mod listing;
 pub mod message;

@@ -4,6 +4,7 @@ mod clock;
 mod collect;
 mod launch;
 mod pid1;
+mod probe;
 mod status;
 mod support;
 mod unpack;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     match arguments.as_slice() {
         ["pid1"] => pid1::main(),
         ["launch", spec_fd, status_fd] => launch::main(spec_fd, status_fd),
+        [probe::STUBBORN_MODE, copy_fd, role] => probe::stubborn(copy_fd, role),
         _ => {
             complain("usage: tester-runner pid1   (only as PID 1 of a sandbox's container)");
             ExitCode::from(EXIT_USAGE)

@@ -30,8 +30,11 @@ pub enum CgroupVersion {
 pub struct Start {
     /// User and group id of the program; never 0.
     pub uid: u32,
-    /// Program and arguments; the program is looked up in `PATH` of `env` unless it has a slash.
+    /// Program and arguments.
     pub argv: Vec<String>,
+    /// Folders, separated by colons, in which the program is looked up unless it has a slash. It is the profile's and the
+    /// image's, whatever `PATH` the job's own environment has.
+    pub path: String,
     /// The whole environment of the program; nothing is added.
     pub env: Vec<(String, String)>,
     /// Wall clock limit in milliseconds.
@@ -52,6 +55,38 @@ pub struct Start {
     pub report_bytes_max: u64,
     /// How many CPUs the program can use at once at most, in thousandths; decides how often CPU time is looked at.
     pub cpus_milli: u64,
+    /// A hostile program of the runner's own in the place of `argv`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
+}
+
+/// A hostile program that is in the runner itself, so that any image can be attacked. It is confined exactly as a job's
+/// program is, and prints what it found ([`crate::found`]); what that means is the worker's to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Probe {
+    /// Looks at what surrounds it, and tries what must be refused: [`crate::found::Surroundings`].
+    Surroundings,
+    /// Writes to stdout for ever: [`crate::found::flood`].
+    Output,
+    /// Makes threads, which are counted as processes are, until it is refused or has `most`: [`crate::found::Made`].
+    Processes {
+        /// How many are enough to show that nothing holds it.
+        most: u64,
+    },
+    /// Spins on more CPUs than it has.
+    CpuTime {
+        /// Threads that spin.
+        threads: u64,
+    },
+    /// Starts a tree of processes in sessions of their own that take no signal and fork on: a line
+    /// [`crate::found::STUBBORN`] of each.
+    Kill,
+    /// Touches memory until it is killed or has `most_bytes`: [`crate::found::Touched`], a line at a time.
+    Memory {
+        /// How much is enough to show that nothing holds it.
+        most_bytes: u64,
+    },
 }
 
 impl std::fmt::Debug for Start {

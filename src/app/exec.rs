@@ -17,6 +17,7 @@ use crate::domain::outcome::{Outcome, RunRecord};
 use crate::domain::verdict::Status;
 use crate::pipeline::outcome::{Stamps, assemble, not_run};
 use crate::ports::conditions::Conditions;
+use crate::ports::events::EventSink;
 use crate::ports::execution::{ExecutionFault, Executor as _};
 use crate::protocol::admission::{PropertiesView, Refusal};
 use crate::protocol::job_writer::{JobDraft, Stamp, sign_job};
@@ -77,7 +78,7 @@ pub async fn run(config: &Config, draft: JobDraft, cancel: CancellationToken) ->
     }
     // Nothing is published; the claim is one that every job has.
     let draft = JobDraft { reply_to: ISSUER.to_owned(), ..draft };
-    let sandboxes = Sandboxes::start(&config, &epoch, &Conditions::default(), &Metrics::new(&config));
+    let sandboxes = Sandboxes::start_unproved(&config, &epoch, &Conditions::default(), &Metrics::new(&config));
     let ran = run_in(&config, &sandboxes, draft, cancel).await;
     sandboxes.stop(STOP_LIMIT).await;
     ran
@@ -118,7 +119,7 @@ async fn run_in(
     let outcome = match admitted {
         Ok(job) => {
             let job = Arc::new(job);
-            let execution = sandboxes.execute(Arc::clone(&job), cancel).await?;
+            let execution = sandboxes.execute(Arc::clone(&job), cancel, EventSink::silent()).await?;
             assemble(job.get(), execution, stamps(began))
         }
         Err(refusal) => rejected(refusal, profile, stamps(began))?,

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::model::{Config, Profile};
+use crate::domain::limits::Limits;
 use crate::domain::path::PathBounds;
 use crate::protocol::admission::{Admission, Bounds, Settings};
 
@@ -222,5 +223,15 @@ pub fn admission(config: &Config, ring: KeyRing) -> Result<Admission, PolicyErro
 }
 
 fn rules(profile: &Profile) -> ProfileRules {
-    ProfileRules { entry: profile.entry.clone(), limits: profile.limits, limits_max: profile.limits_max }
+    let compiler = profile.limits.overlaid(&profile.compile_limits);
+    ProfileRules {
+        entry: profile.entry.clone(),
+        limits: profile.limits,
+        limits_max: profile.limits_max,
+        compile_wall_seconds: if profile.compile.is_empty() {
+            0.0
+        } else {
+            Limits::default().overlaid(&compiler).wall_seconds
+        },
+    }
 }

@@ -211,7 +211,7 @@ impl Worker {
         let paused = CancellationToken::new();
         let mut run = std::pin::pin!(dispatcher.run(deliveries, paused.clone(), limit));
         let control = async {
-            follow_docker(sandboxes.reachable(), gate, drain).await;
+            follow_sandboxes(sandboxes.usable(), gate, drain).await;
             accepting.not_ready("draining");
             metrics.draining(true);
             gate.send_replace(Gate::Closed { reason: "the worker is draining" });
@@ -245,15 +245,15 @@ impl Worker {
     }
 }
 
-/// Opens the gate while Docker answers, until the drain begins.
-async fn follow_docker(mut reachable: watch::Receiver<bool>, gate: &watch::Sender<Gate>, drain: &CancellationToken) {
+/// Opens the gate while Docker answers and the walls hold, until the drain begins.
+async fn follow_sandboxes(mut usable: watch::Receiver<bool>, gate: &watch::Sender<Gate>, drain: &CancellationToken) {
     loop {
-        let open = *reachable.borrow_and_update();
+        let open = *usable.borrow_and_update();
         let wanted = if open { Gate::Open } else { Gate::Closed { reason: "no sandbox can be made" } };
         gate.send_if_modified(|gate| std::mem::replace(gate, wanted) != wanted);
         tokio::select! {
             () = drain.cancelled() => return,
-            changed = reachable.changed() => if changed.is_err() {
+            changed = usable.changed() => if changed.is_err() {
                 return drain.cancelled().await;
             },
         }

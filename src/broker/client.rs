@@ -193,11 +193,23 @@ impl Submitter {
         if let Some(reply) = self.kept.remove(message_id) {
             return Ok(reply);
         }
+        self.find(|id| id == message_id, limit).await
+    }
+
+    /// Waits for the next message about a job, an event or its result, as they come; keeps others for later.
+    ///
+    /// # Errors
+    /// None comes within `limit`, or the connection is lost.
+    pub async fn next_about(&mut self, job_id: &str, limit: Duration) -> Result<Reply, SubmitError> {
+        let about = |id: &str| id.strip_prefix(job_id).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        self.find(about, limit).await
+    }
+
+    async fn find(&mut self, wanted: impl Fn(&str) -> bool, limit: Duration) -> Result<Reply, SubmitError> {
         let deadline = Instant::now() + limit;
         loop {
             let delivery = self.next_delivery(deadline, limit).await?;
-            let wanted = delivery.properties.message_id().as_ref().is_some_and(|id| id.as_str() == message_id);
-            if wanted {
+            if delivery.properties.message_id().as_ref().is_some_and(|id| wanted(id.as_str())) {
                 return self.take(delivery).await;
             }
             if self.own

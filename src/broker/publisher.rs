@@ -116,14 +116,17 @@ impl PublishLink {
         let channel = match self.channel().await {
             Ok(channel) => channel,
             Err(error) => {
-                tracing::warn!("publish to {}: {error}; it is repeated", Shown(&route));
+                tracing::warn!("publish to {}: {error}; it is repeated, unless it is an event", Shown(&route));
                 // A connection that gives no channel is of no use.
                 self.doomed.cancel();
                 return PublishEnd::NotConfirmed;
             }
         };
         let Some(confirmation) = self.confirmation(&channel, &route, message).await else {
-            tracing::warn!("publish to {}: not confirmed in time; it is repeated on a new connection", Shown(&route));
+            tracing::warn!(
+                "publish to {}: not confirmed in time; it is repeated on a new connection, unless it is an event",
+                Shown(&route)
+            );
             self.doomed.cancel();
             return PublishEnd::NotConfirmed;
         };
@@ -198,7 +201,7 @@ impl PublishLink {
                 "it has {bytes} bytes: raise `max_message_size` in rabbitmq.conf, or lower \
                  `protocol.result_bytes_max` and `protocol.body_bytes_max`"
             ),
-            _ => "it is repeated".to_owned(),
+            _ => "it is repeated, unless it is an event".to_owned(),
         };
         tracing::error!("publish to {}: {text}; {advice}", Shown(route));
     }

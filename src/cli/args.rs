@@ -134,6 +134,9 @@ pub struct Submit {
     /// Class of the job: the queue it goes to
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub class: String,
+    /// Show what the program writes while it runs
+    #[arg(long, conflicts_with = "json")]
+    pub stream: bool,
     /// How long to wait for the result; the job expires then too
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout_seconds: u64,

@@ -4,17 +4,20 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use secrecy::SecretString;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::args::Submit;
 use super::failure::Failure;
+use super::live::Live;
 use super::status::Ending;
 use super::{job, output};
 use crate::app::signals::Signals;
 use crate::broker::Settings;
-use crate::broker::client::{ReplyQueue, Submission, SubmitError, Submitter};
+use crate::broker::client::{Reply, ReplyQueue, Submission, SubmitError, Submitter};
 use crate::config::Loaded;
 use crate::domain::job::JobKey;
+use crate::protocol::event::verify_event;
 use crate::protocol::job_writer::{JobDraft, Stamp, sign_job};
 use crate::protocol::keys::{Direction, KeyRing};
 use crate::protocol::result::{Expected, ResultClaims, verify_result};
@@ -46,14 +49,19 @@ pub(super) fn run(loaded: &Loaded, options: &Submit) -> Result<ExitCode, Failure
             _ = signals.next() => Ok(None),
         }
     })?;
-    if let Some(claims) = result {
-        return job::show(&claims, options.job.json);
+    if let Some((claims, live)) = result {
+        return if options.stream { live.end(&claims.outcome) } else { job::show(&claims, options.job.json) };
     }
     output::err("interrupted: the job may still run; its result is not waited for\n");
     Ok(Ending::Interrupted.into())
 }
 
-async fn submit(loaded: &Loaded, options: &Submit, sender: &Sender, draft: JobDraft) -> Result<ResultClaims, Failure> {
+async fn submit(
+    loaded: &Loaded,
+    options: &Submit,
+    sender: &Sender,
+    draft: JobDraft,
+) -> Result<(ResultClaims, Live), Failure> {
     let settings = Settings::new(&loaded.config.broker, &loaded.config.worker.id, loaded.config.worker.slots);
     let queue = options.reply_to.clone().map_or(ReplyQueue::Own, ReplyQueue::Named);
     let mut submitter = Submitter::connect(settings, queue).await.map_err(explain)?;
@@ -64,7 +72,7 @@ async fn submit(loaded: &Loaded, options: &Submit, sender: &Sender, draft: JobDr
         issued_at: now,
         expires_at: now.saturating_add(options.timeout_seconds),
     };
-    let draft = JobDraft { reply_to: submitter.reply_to().to_owned(), ..draft };
+    let draft = JobDraft { reply_to: submitter.reply_to().to_owned(), stream: options.stream, ..draft };
     let signed = sign_job(draft, stamp, &sender.key).map_err(Failure::usage)?;
     let message_id = signed.key.id.hyphenated().to_string();
     let submission = Submission {
@@ -75,12 +83,42 @@ async fn submit(loaded: &Loaded, options: &Submit, sender: &Sender, draft: JobDr
     };
     submitter.submit(&submission).await.map_err(explain)?;
     let limit = Duration::from_secs(options.timeout_seconds).saturating_add(RESULT_GRACE);
-    let reply = submitter.wait(&message_id, limit).await.map_err(explain)?;
-    submitter.close().await;
     let expected = Expected { job: signed.key, digest: signed.digest };
-    verify_result(&reply.body, &sender.results, &expected).map_err(|error| {
+    let mut live = Live::default();
+    let reply = if options.stream {
+        follow(&mut submitter, limit, (sender, &expected), &mut live).await?
+    } else {
+        submitter.wait(&message_id, limit).await.map_err(explain)?
+    };
+    submitter.close().await;
+    let claims = verify_result(&reply.body, &sender.results, &expected).map_err(|error| {
         Failure::fault(error).hint("the result is not trusted; --results-jwks names the workers' public keys")
-    })
+    })?;
+    Ok((claims, live))
+}
+
+/// Shows the events of a job until its result is there.
+async fn follow(
+    submitter: &mut Submitter,
+    limit: Duration,
+    trusted: (&Sender, &Expected),
+    live: &mut Live,
+) -> Result<Reply, Failure> {
+    let (sender, expected) = trusted;
+    let id = expected.job.id.hyphenated().to_string();
+    let deadline = Instant::now() + limit;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let reply = submitter.next_about(&id, left).await.map_err(explain)?;
+        if reply.properties.message_id.as_deref() == Some(id.as_str()) {
+            return Ok(reply);
+        }
+        match verify_event(&reply.body, &sender.results, expected) {
+            Ok(event) => live.show(&event)?,
+            // Anybody may publish to a reply queue. What is not a worker's is not shown.
+            Err(error) => tracing::warn!("a message about the job is no event of it: {error}"),
+        }
+    }
 }
 
 fn explain(error: SubmitError) -> Failure {

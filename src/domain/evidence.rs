@@ -68,6 +68,9 @@ pub struct Evidence {
     pub cpu_throttled_seconds: f64,
     /// Seconds for which the main process was ready to run and had no CPU. Beyond `cpu_throttled_seconds` it waited for
     /// other processes of the sandbox, or for a busy host.
+    // Workers before 0.2 did not say it; whoever waits for results must understand theirs too.
+    #[serde(default)]
+    #[schemars(required)]
     pub cpu_wait_seconds: f64,
     /// Processes besides the main one that were alive at the end and killed.
     pub processes_killed: u64,

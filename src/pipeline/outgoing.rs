@@ -16,17 +16,28 @@ const DETAIL_BYTES_MAX: usize = 1_024;
 
 /// A result on its way to the job's reply queue.
 pub(super) fn result(reply_to: &str, id: Uuid, correlation_id: Option<String>, body: Bytes) -> Outbound {
+    to_sender(reply_to, ("result", id.hyphenated().to_string()), correlation_id, body)
+}
+
+/// An event on its way to the same place. Its message id is that of the result, and its number.
+pub(super) fn event(reply_to: &str, id: (Uuid, u64), correlation_id: Option<String>, body: Bytes) -> Outbound {
+    let (job, seq) = id;
+    to_sender(reply_to, ("event", format!("{}/{seq}", job.hyphenated())), correlation_id, body)
+}
+
+fn to_sender(reply_to: &str, what: (&str, String), correlation_id: Option<String>, body: Bytes) -> Outbound {
     let address = if is_direct(reply_to) {
         Address::DirectReply(reply_to.to_owned())
     } else {
         Address::ReplyQueue(reply_to.to_owned())
     };
+    let (kind, message_id) = what;
     Outbound {
         address,
         body,
-        message_id: Some(id.hyphenated().to_string()),
+        message_id: Some(message_id),
         correlation_id,
-        kind: Some("result".to_owned()),
+        kind: Some(kind.to_owned()),
         content_type: Some("application/jwt".to_owned()),
         reply_to: None,
         headers: Vec::new(),

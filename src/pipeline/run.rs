@@ -10,11 +10,13 @@ use super::answer::disposition;
 use super::dispatch::{Context, Slot};
 use super::intake::{AnswerContent, Message, Waiting};
 use super::outcome::{Stamps, assemble, not_run};
+use super::stream::Telling;
 use crate::domain::job::{Job, JobKey};
 use crate::domain::outcome::{Outcome, RunRecord};
 use crate::domain::reason::DeadReason;
 use crate::domain::settlement::{Event, Reply as SettlementReply, settle};
 use crate::domain::verdict::Status;
+use crate::ports::events::EventSink;
 use crate::ports::execution::{Execution, ExecutionFault, Executor};
 use crate::ports::messages::Publisher;
 use crate::protocol::admission::Reply;
@@ -69,21 +71,40 @@ impl<E: Executor, P: Publisher> Context<E, P> {
             return self.answer_internal_error(&reply, &message, text).await;
         }
         let began = message.received_at.elapsed();
-        let ran = tokio::select! {
-            result = self.executor.execute(Arc::clone(&job), cancel) => match result {
+        let (events, mut telling) = self.stream(job.get().stream, &reply, &message);
+        match self.execute(&job, cancel, (events, &mut telling)).await {
+            Ran::Execution(execution) => {
+                // The sandbox is done with: the next job need not wait for this one's result to travel.
+                drop(slot);
+                telling.end(reply.key.id, &self.abort).await;
+                self.answer_execution(&job, &reply, &message, (began, *execution)).await;
+            }
+            // What is left to tell of a run that came to nothing is dropped at once, with whatever it holds of the broker.
+            Ran::Fault(fault) => {
+                drop(telling);
+                self.meet_fault(fault, &reply, &message, slot).await;
+            }
+            Ran::Stopped => {
+                drop(telling);
+                self.give_back_as(Event::Shutdown, &reply.key).await;
+            }
+        }
+    }
+
+    /// Runs the program, and tells of it meanwhile.
+    async fn execute(
+        &self,
+        job: &Arc<Verified<Job>>,
+        cancel: CancellationToken,
+        told: (EventSink, &mut Telling<'_>),
+    ) -> Ran {
+        let (events, telling) = told;
+        tokio::select! {
+            result = telling.beside(self.executor.execute(Arc::clone(job), cancel, events)) => match result {
                 Ok(execution) => Ran::Execution(Box::new(execution)),
                 Err(fault) => Ran::Fault(fault),
             },
             () = self.abort.cancelled() => Ran::Stopped,
-        };
-        match ran {
-            Ran::Execution(execution) => {
-                // The sandbox is done with: the next job need not wait for this one's result to travel.
-                drop(slot);
-                self.answer_execution(&job, &reply, &message, (began, *execution)).await;
-            }
-            Ran::Fault(fault) => self.meet_fault(fault, &reply, &message, slot).await,
-            Ran::Stopped => self.give_back_as(Event::Shutdown, &reply.key).await,
         }
     }
 

@@ -16,6 +16,8 @@ pub enum Part {
     Docker,
     /// Every profile's image is there.
     Image,
+    /// Every profile's walls held against an attack of our own.
+    Walls,
     /// Every profile's pool is warm.
     Pool,
     /// The worker is not draining.
@@ -24,8 +26,15 @@ pub enum Part {
 
 impl Part {
     /// Every part, in the order in which `/readyz` lists them.
-    pub const ALL: &'static [Self] =
-        &[Self::BrokerConsume, Self::BrokerPublish, Self::Docker, Self::Image, Self::Pool, Self::Accepting];
+    pub const ALL: &'static [Self] = &[
+        Self::BrokerConsume,
+        Self::BrokerPublish,
+        Self::Docker,
+        Self::Image,
+        Self::Walls,
+        Self::Pool,
+        Self::Accepting,
+    ];
 
     /// The name in `/readyz`, `/status` and metrics.
     pub const fn as_str(self) -> &'static str {
@@ -34,6 +43,7 @@ impl Part {
             Self::BrokerPublish => "broker_publish",
             Self::Docker => "docker",
             Self::Image => "image",
+            Self::Walls => "walls",
             Self::Pool => "pool",
             Self::Accepting => "accepting",
         }

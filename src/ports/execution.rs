@@ -8,13 +8,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::job::Job;
 use crate::domain::outcome::{Artifact, ArtifactRefused, CaseRecord, Isolation, RunRecord, TestRecord, TestsTrust};
+use crate::ports::events::EventSink;
 use crate::protocol::verified::Verified;
 
 /// Runs jobs.
 pub trait Executor: Send + Sync + 'static {
     /// Runs one job to its end.
     ///
-    /// `cancel` ends the program early; the execution then says `cancelled`.
+    /// `cancel` ends the program early; the execution then says `cancelled`. `events` are told what happens meanwhile.
     ///
     /// # Cancel safety
     /// Dropping the future destroys the job's sandbox in the background; nothing of the job goes on.
@@ -22,6 +23,7 @@ pub trait Executor: Send + Sync + 'static {
         &self,
         job: Arc<Verified<Job>>,
         cancel: CancellationToken,
+        events: EventSink,
     ) -> impl Future<Output = Result<Execution, ExecutionFault>> + Send;
 }
 

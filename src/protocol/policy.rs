@@ -28,6 +28,8 @@ pub struct ProfileRules {
     pub limits: LimitsPatch,
     /// The most a job may ask for; a limit that is absent here cannot be raised above the profile's own.
     pub limits_max: LimitsPatch,
+    /// How long the compiler may take, in seconds of wall time; 0 where nothing is compiled.
+    pub compile_wall_seconds: f64,
 }
 
 impl ProfileRules {
@@ -130,7 +132,7 @@ pub(in crate::protocol) fn check(
     check_entry(claims, &profile.entry)?;
     let granted = grant_limits(claims, profile, key)?;
     check_space(claims, &granted.limits)?;
-    check_deadlines(claims, &granted, lifetimes)?;
+    check_deadlines(claims, &granted, (profile.compile_wall_seconds, lifetimes))?;
     Ok(granted)
 }
 
@@ -186,18 +188,23 @@ fn check_space(claims: &Claims, limits: &Limits) -> Result<(), ClaimError> {
     Ok(())
 }
 
-fn check_deadlines(claims: &Claims, granted: &Granted, lifetimes: Lifetimes) -> Result<(), ClaimError> {
+fn check_deadlines(
+    claims: &Claims,
+    granted: &Granted,
+    (compile_seconds, lifetimes): (f64, Lifetimes),
+) -> Result<(), ClaimError> {
     let too_long = |text: std::fmt::Arguments<'_>| Err(ClaimError::new(RejectReason::DeadlineTooLong, text));
     let lifetime = claims.expires_at.saturating_sub(claims.issued_at);
     let lifetime_max = lifetimes.lifetime_seconds_max;
     if lifetime > lifetime_max {
         return too_long(format_args!("exp is {lifetime} s after iat, but {lifetime_max} s is the most"));
     }
-    let run_seconds = if granted.case_limits.is_empty() {
+    let all_runs: f64 = if granted.case_limits.is_empty() {
         granted.limits.wall_seconds
     } else {
         granted.case_limits.iter().map(|limits| limits.wall_seconds).sum()
     };
+    let run_seconds = compile_seconds + all_runs;
     let timeout = lifetimes.consumer_timeout_seconds;
     // A time that no Duration holds is too long as well.
     let longest = Duration::from_secs(timeout.saturating_sub(RUN_OVERHEAD_SECONDS));

@@ -5,11 +5,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::jws::{self, JwsError, Purpose};
-use super::keys::{Direction, KeyRing};
-use super::quote::{message, quote};
+pub use super::from_worker::{Expected, ResultError};
+use super::from_worker::{FromWorker, Tie};
+use super::keys::KeyRing;
 use super::signing::SigningKey;
-use super::{RESULT_TYP, VERSION};
+use super::{RESULT_TYP, VERSION, from_worker, jws};
 use crate::domain::job::{JobDigest, JobKey};
 use crate::domain::outcome::Outcome;
 
@@ -50,6 +50,13 @@ impl ResultClaims {
     }
 }
 
+impl FromWorker for ResultClaims {
+    fn tie(&self) -> Tie<'_> {
+        let Self { v, iss, aud, iat: _, jti, job_sha256, outcome: _ } = self;
+        Tie { v: *v, iss, aud, jti: *jti, job_sha256 }
+    }
+}
+
 /// Why a result cannot be signed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -81,67 +88,10 @@ pub fn sign_result(claims: &ResultClaims, key: &SigningKey, result_bytes_max: us
     Ok(jws::sign(RESULT_TYP, key, &serde_json::to_vec(&fitting)?))
 }
 
-/// What a result must be an answer to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expected {
-    /// Issuer and id of the job.
-    pub job: JobKey,
-    /// SHA-256 of the job's bytes.
-    pub digest: JobDigest,
-}
-
-/// Why a message is not the result that was waited for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ResultError {
-    /// Not signed by a worker's key.
-    #[error("the result is not authentic: {0}")]
-    NotAuthentic(#[from] JwsError),
-    /// The key signs for another worker.
-    #[error("the key {kid} does not sign results of {issuer}")]
-    WrongIssuer {
-        /// The key.
-        kid: String,
-        /// The `iss` of the result.
-        issuer: String,
-    },
-    /// Signed, but not the claims of a result.
-    #[error("the claims of the result cannot be read: {0}")]
-    Malformed(String),
-    /// Another version.
-    #[error("the result has version {0}, but this program speaks version {VERSION}")]
-    Version(u64),
-    /// The result of another job.
-    #[error("the result is for another job: its {claim} differs")]
-    OtherJob {
-        /// The claim.
-        claim: &'static str,
-    },
-}
-
 /// Verifies a result: signature, `typ`, issuer, version, and that it answers this very job.
 ///
 /// # Errors
 /// [`ResultError`] for whatever is wrong first.
 pub fn verify_result(body: &[u8], ring: &KeyRing, expected: &Expected) -> Result<ResultClaims, ResultError> {
-    let purpose = Purpose { typ: RESULT_TYP, direction: Direction::Results };
-    let signed = jws::verify(body, ring, purpose)?;
-    let claims: ResultClaims =
-        serde_json::from_slice(&signed.payload).map_err(|error| ResultError::Malformed(message(&error.to_string())))?;
-    if !signed.key.may_sign_for(&claims.iss) {
-        return Err(ResultError::WrongIssuer { kid: quote(signed.key.kid()), issuer: quote(&claims.iss) });
-    }
-    if claims.v != VERSION {
-        return Err(ResultError::Version(claims.v));
-    }
-    let claim = if claims.aud != expected.job.issuer {
-        Some("aud")
-    } else if claims.jti != expected.job.id {
-        Some("jti")
-    } else if claims.job_sha256 != expected.digest.to_string() {
-        Some("job_sha256")
-    } else {
-        None
-    };
-    claim.map_or(Ok(claims), |claim| Err(ResultError::OtherJob { claim }))
+    from_worker::verify(body, ring, RESULT_TYP, expected)
 }

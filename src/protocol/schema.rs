@@ -1,9 +1,10 @@
-//! The JSON Schemas of job and result, generated from the types that write them.
+//! The JSON Schemas of job, result and event, generated from the types that write them.
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
+use super::event::EventClaims;
 use super::job_writer::JobClaims;
 use super::result::ResultClaims;
 
@@ -22,6 +23,13 @@ pub fn result_schema() -> Value {
     let mut schema = generate::<ResultClaims>();
     require_all(&mut schema);
     titled(schema, "The claims of a tester result, version 1")
+}
+
+/// The schema of an event's claims: what a consumer may read. Later versions may add members.
+pub fn event_schema() -> Value {
+    let mut schema = generate::<EventClaims>();
+    require_all(&mut schema);
+    titled(schema, "The claims of a tester event, version 1")
 }
 
 fn generate<T: JsonSchema>() -> Value {
@@ -81,7 +89,7 @@ fn positive_limits(schema: &mut Value) {
     }
 }
 
-/// Every member of a result is always present, null where it does not apply.
+/// Every member of a result or event is always present, null where it does not apply.
 fn require_all(schema: &mut Value) {
     walk(schema, &mut |members| {
         let names = match members.get("properties").and_then(Value::as_object) {

@@ -34,7 +34,9 @@ impl Collected {
     /// Nothing: the sandbox is gone.
     pub(super) fn lost(globs: &[String]) -> Self {
         let mut collected = Self::default();
-        globs.iter().for_each(|glob| collected.refuse(glob.clone(), "sandbox_lost"));
+        for glob in globs {
+            collected.refuse(glob.clone(), "sandbox_lost");
+        }
         collected
     }
 
@@ -217,8 +219,8 @@ mod tests {
         assert_eq!(chosen(&["*"], &left), (vec!["a".to_owned(), "c".to_owned()], vec![refused("b", "too_large")]));
         let names: Vec<String> = (0..=FILES_MAX).map(|number| format!("{number:03}")).collect();
         let many: Vec<_> = names.iter().map(|name| (name.as_str(), EntryKind::Regular, 1)).collect();
-        let (came, named) = chosen(&["*"], &many);
-        assert_eq!((came.len(), named), (FILES_MAX, vec![refused("256", "too_many")]));
+        let (came, left_out) = chosen(&["*"], &many);
+        assert_eq!((came.len(), left_out), (FILES_MAX, vec![refused("256", "too_many")]));
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl<'a> Folder<'a> {
     /// After a dropped future the link is of no more use.
     pub(super) async fn list(&mut self) -> Result<Contents, NoAnswer> {
         let order = List { entries_max: ENTRIES_MAX, depth_max: DEPTH_MAX };
-        let order = serde_json::to_vec(&order).map_err(|_| NoAnswer("the order cannot be written"))?;
+        let order = serde_json::to_vec(&order).map_err(|_error| NoAnswer("the order cannot be written"))?;
         self.send(Kind::List, &order).await?;
         let mut entries = Vec::new();
         loop {
@@ -107,5 +107,5 @@ impl<'a> Folder<'a> {
 }
 
 fn read<T: serde::de::DeserializeOwned>(payload: &[u8]) -> Result<T, NoAnswer> {
-    serde_json::from_slice(payload).map_err(|_| NoAnswer("its words are unreadable"))
+    serde_json::from_slice(payload).map_err(|_error| NoAnswer("its words are unreadable"))
 }

@@ -1,10 +1,13 @@
-//! What `doctor` says about Docker: the daemon, the images, and one real sandbox of every profile.
+//! What `doctor` says about Docker: the daemon, the images, and one real sandbox of every profile, attacked.
 
 use std::sync::Arc;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::attack::{self, Tried, Verdict};
 use super::blueprint::Blueprint;
 use super::engine::{DockerError, Engine};
 use super::image;
@@ -17,10 +20,7 @@ use crate::ports::diagnosis::Finding;
 use crate::telemetry::labels::DockerOperation;
 use crate::telemetry::metrics::Metrics;
 
-/// The evidence without which CPU time cannot be limited.
-const CPU_EVIDENCE: &str = "cpu_seconds";
-
-/// Looks at everything a sandbox needs. Makes one sandbox a profile and removes it again.
+/// Looks at everything a sandbox needs. Makes one sandbox a profile, attacks it, and removes it again.
 pub async fn examine(config: &Config, epoch: &str) -> Vec<Finding> {
     let engine = Engine::new(&config.docker, Metrics::new(config));
     let mut findings = Vec::new();
@@ -46,19 +46,13 @@ pub async fn examine(config: &Config, epoch: &str) -> Vec<Finding> {
     let maker = Maker::new(engine, &config.worker.id, epoch, &config.docker.runtime, tasks);
     for (name, profile) in &config.profiles {
         let limits = Limits::default().overlaid(&profile.limits);
-        let name = format!("profile {name}");
-        findings.push(match trial(&maker, &profile.image, Blueprint::new(&limits)).await {
-            Ok((text, missing)) if missing.is_empty() => Finding::good(&name, text),
-            Ok((text, missing)) if missing.iter().any(|name| name == CPU_EVIDENCE) => {
-                let text = format!("{text}, without the evidence {}", missing.join(", "));
-                Finding::bad(&name, text, "no CPU limit can be enforced: the sandbox must see its cpuacct or cpu.stat")
+        match trial(&maker, &profile.image, Blueprint::new(&limits)).await {
+            Ok((text, tried)) => {
+                findings.push(Finding::good(&format!("profile {name}"), text));
+                findings.extend(tried.iter().map(|tried| wall(name, tried)));
             }
-            Ok((text, missing)) => {
-                let text = format!("{text}, without the evidence {}", missing.join(", "));
-                Finding::doubtful(&name, text, "this kernel or runtime does not count it; results show 0 there")
-            }
-            Err(error) => Finding::bad(&name, error.to_string(), hint(&error)),
-        });
+            Err(error) => findings.push(Finding::bad(&format!("profile {name}"), error.to_string(), hint(&error))),
+        }
     }
     // What was made for this look goes again, unless a worker uses it.
     if let Err(error) = leftovers::sweep_volumes(&maker, true).await {
@@ -106,19 +100,45 @@ async fn host(engine: &Engine) -> Finding {
     }
 }
 
-/// Makes one sandbox, hears its runner, removes it.
-async fn trial(maker: &Maker, image_name: &str, print: Blueprint) -> Result<(String, Vec<String>), DockerError> {
+/// Makes one sandbox, attacks its walls, removes it.
+async fn trial(maker: &Maker, image_name: &str, print: Blueprint) -> Result<(String, Vec<Tried>), DockerError> {
     let facts = Arc::new(image::inspect(&maker.engine, image_name).await?);
     let filler = runner_volume::ensure(maker, &facts.id).await?;
     let name = maker.next_name();
-    let began = tokio::time::Instant::now();
+    let began = Instant::now();
     let made = maker.make(&name, print, Arc::clone(&facts), Arc::new(Notify::new())).await;
     let took = began.elapsed();
-    let missing = made.map(|sandbox| sandbox.missing_evidence);
+    let attacked = match made {
+        Ok(mut sandbox) => {
+            let began = Instant::now();
+            let tried = attack::attack(&mut sandbox, &print, &CancellationToken::new()).await;
+            Ok((tried, began.elapsed()))
+        }
+        Err(error) => Err(error),
+    };
     let removed = maker.remove(&name).await.and(maker.remove(&filler).await);
-    let missing = missing?;
+    let (tried, attack) = attacked?;
     removed?;
-    Ok((format!("{image_name} ({}), a sandbox in {:.2} s", facts.digest, took.as_secs_f64()), missing))
+    let text = format!(
+        "{image_name} ({}), a sandbox in {:.2} s, attacked for {:.2} s",
+        facts.digest,
+        took.as_secs_f64(),
+        attack.as_secs_f64()
+    );
+    Ok((text, tried))
+}
+
+/// One wall of one profile.
+fn wall(profile: &str, tried: &Tried) -> Finding {
+    let name = format!("{profile}: {}", tried.wall);
+    match &tried.verdict {
+        Verdict::Held(seen) => Finding::good(&name, seen.clone()),
+        Verdict::Broken(seen) => Finding::bad(&name, format!("does not hold: {seen}"), tried.wall.mend()),
+        Verdict::CannotBeGiven(seen) => Finding::doubtful(&name, format!("cannot be given: {seen}"), tried.wall.mend()),
+        Verdict::NotAttacked(seen) => {
+            Finding::bad(&name, format!("not attacked: {seen}"), "mend what is red before it, then ask again")
+        }
+    }
 }
 
 const fn hint(error: &DockerError) -> &'static str {
@@ -130,5 +150,29 @@ const fn hint(error: &DockerError) -> &'static str {
         DockerError::Refused { .. } => "the daemon's words say what is missing; an unknown runtime is docker.runtime",
         DockerError::Runner { .. } => "the sandbox started but the runner did not; try the default runtime",
         DockerError::RunnerVolume { .. } => "remove the volume",
+        DockerError::Wall { mend, .. } => mend,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::attack::Wall;
+    use super::*;
+    use crate::ports::diagnosis::Colour;
+
+    #[test]
+    fn every_verdict_has_its_colour_and_what_is_not_green_has_a_hint() {
+        let seen = || "what was seen".to_owned();
+        for (verdict, colour) in [
+            (Verdict::Held(seen()), Colour::Green),
+            (Verdict::Broken(seen()), Colour::Red),
+            (Verdict::CannotBeGiven(seen()), Colour::Yellow),
+            (Verdict::NotAttacked(seen()), Colour::Red),
+        ] {
+            let found = wall("python", &Tried { wall: Wall::Swap, verdict });
+            assert_eq!((found.name.as_str(), found.colour), ("python: swap", colour));
+            assert!(found.text.contains("what was seen"));
+            assert_eq!(found.hint.is_some(), colour != Colour::Green);
+        }
     }
 }

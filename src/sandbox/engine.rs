@@ -68,6 +68,16 @@ pub enum DockerError {
         /// What is wrong with it.
         reason: String,
     },
+    /// An attack of our own came through, so no job may run here.
+    #[error("the wall `{wall}` does not hold: {seen}; {mend}")]
+    Wall {
+        /// The wall's name.
+        wall: &'static str,
+        /// What was seen.
+        seen: String,
+        /// What to do about it.
+        mend: &'static str,
+    },
 }
 
 impl DockerError {

@@ -18,11 +18,13 @@ use super::launch::Maker;
 use super::lease::Lease;
 use super::leftovers;
 use super::pool::{PoolCount, ProfilePool, Shared};
+use super::proof::Proof;
 use super::reaper::Reaper;
 use super::running::{Running, unavailable};
 use crate::config::model::{Config, Profile};
 use crate::domain::job::Job;
 use crate::ports::conditions::Conditions;
+use crate::ports::events::EventSink;
 use crate::ports::execution::{Execution, ExecutionFault, Executor};
 use crate::protocol::verified::Verified;
 use crate::telemetry::labels::DockerOperation;
@@ -56,10 +58,25 @@ impl Phase {
 }
 
 impl Sandboxes {
-    /// Starts the pools. They fill in the background; `conditions` say when they are warm.
+    /// Starts the pools. They fill in the background, once their walls held against an attack of our own; `conditions`
+    /// say when they are warm.
     ///
     /// The worker's id and `epoch` name and label everything that is made.
     pub fn start(config: &Config, epoch: &str, conditions: &Conditions, metrics: &Metrics) -> Self {
+        let proof = Proof::needed();
+        // A worker that lacks a wall on purpose would find that out, and take no job.
+        #[cfg(feature = "without-walls")]
+        let proof = if super::without::is_anything_gone() { Proof::waived() } else { proof };
+        Self::start_with(config, epoch, (conditions, metrics), proof)
+    }
+
+    /// The same without the attack: for one job of the user's own, who waits for it. `doctor` attacks.
+    pub fn start_unproved(config: &Config, epoch: &str, conditions: &Conditions, metrics: &Metrics) -> Self {
+        Self::start_with(config, epoch, (conditions, metrics), Proof::waived())
+    }
+
+    fn start_with(config: &Config, epoch: &str, shown: (&Conditions, &Metrics), proof: Proof) -> Self {
+        let (conditions, metrics) = shown;
         let engine = Engine::new(&config.docker, metrics.clone());
         let maker = Maker::new(engine, &config.worker.id, epoch, &config.docker.runtime, TaskTracker::new());
         let maker = Arc::new(maker);
@@ -72,6 +89,8 @@ impl Sandboxes {
             creations: Arc::new(Semaphore::new(config.pool.create_parallel_max)),
             health: Arc::new(Health::new(conditions, config.profiles.keys())),
             runner_volume_ensured: Arc::new(tokio::sync::Mutex::new(false)),
+            proof: Arc::new(proof),
+            stopping: fillers.stop.clone(),
         };
         let mut pools = BTreeMap::new();
         for (name, profile) in &config.profiles {
@@ -85,9 +104,9 @@ impl Sandboxes {
         Self { pools: Arc::new(pools), shared, fillers, reaper }
     }
 
-    /// Whether Docker answers: while it does not, no job should be taken.
-    pub fn reachable(&self) -> watch::Receiver<bool> {
-        self.shared.health.reachable()
+    /// Whether Docker answers and every wall held: while it is not so, no job should be taken.
+    pub fn usable(&self) -> watch::Receiver<bool> {
+        self.shared.health.usable()
     }
 
     /// Waits until a profile has a sandbox ready.
@@ -175,13 +194,18 @@ impl Sandboxes {
 }
 
 impl Executor for Sandboxes {
-    async fn execute(&self, job: Arc<Verified<Job>>, cancel: CancellationToken) -> Result<Execution, ExecutionFault> {
+    async fn execute(
+        &self,
+        job: Arc<Verified<Job>>,
+        cancel: CancellationToken,
+        events: EventSink,
+    ) -> Result<Execution, ExecutionFault> {
         let job = job.get();
         let (profile, pool) = self
             .pools
             .get(&job.profile)
             .ok_or_else(|| ExecutionFault::Unrunnable { reason: format!("there is no profile `{}`", job.profile) })?;
-        Running::new(self, job, (profile, pool), &cancel).execute().await
+        Running::new(self, job, (profile, pool), &cancel, &events).execute().await
     }
 }
 

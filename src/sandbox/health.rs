@@ -18,15 +18,33 @@ enum ProfileState {
     Failing(String),
 }
 
+/// What an attack of our own came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Walls {
+    /// There was none yet.
+    NotAttacked,
+    Held,
+    /// The wall and what to do about it.
+    Broken(String),
+}
+
+/// What is known of one profile.
+#[derive(Debug, Clone)]
+struct Profile {
+    state: ProfileState,
+    walls: Walls,
+}
+
 /// The readiness of all profiles together.
 #[derive(Debug)]
 pub(super) struct Health {
     docker: Condition,
     image: Condition,
+    walls: Condition,
     pool: Condition,
-    profiles: Mutex<BTreeMap<String, ProfileState>>,
-    /// Whether Docker answers, for whoever decides to take jobs.
-    reachable: watch::Sender<bool>,
+    profiles: Mutex<BTreeMap<String, Profile>>,
+    /// Whether Docker answers and walls hold, for whoever decides to take jobs.
+    usable: watch::Sender<bool>,
 }
 
 impl Health {
@@ -34,26 +52,36 @@ impl Health {
         Self {
             docker: conditions.part(Part::Docker),
             image: conditions.part(Part::Image),
+            walls: conditions.part(Part::Walls),
             pool: conditions.part(Part::Pool),
-            profiles: Mutex::new(profiles.map(|name| (name.clone(), ProfileState::Starting)).collect()),
-            reachable: watch::Sender::new(false),
+            profiles: Mutex::new(
+                profiles
+                    .map(|name| (name.clone(), Profile { state: ProfileState::Starting, walls: Walls::NotAttacked }))
+                    .collect(),
+            ),
+            usable: watch::Sender::new(false),
         }
     }
 
-    /// Whether Docker answers.
-    pub(super) fn reachable(&self) -> watch::Receiver<bool> {
-        self.reachable.subscribe()
+    /// Whether Docker answers, and every wall held that a sandbox may stand behind.
+    pub(super) fn usable(&self) -> watch::Receiver<bool> {
+        self.usable.subscribe()
     }
 
     /// Whether the profile's pool is as it should be.
     pub(super) fn is_warm(&self, profile: &str) -> bool {
         let profiles = self.profiles.lock().unwrap_or_else(PoisonError::into_inner);
-        profiles.get(profile) == Some(&ProfileState::Warm)
+        profiles.get(profile).is_some_and(|profile| profile.state == ProfileState::Warm)
+    }
+
+    /// Every wall of the profile held.
+    pub(super) fn walls_held(&self, profile: &str) {
+        self.change(profile, |profile| profile.walls = Walls::Held);
     }
 
     /// A sandbox was made; `warm` when the pool has as many as it should.
     pub(super) fn filled(&self, profile: &str, warm: bool) {
-        self.change(profile, |state| {
+        self.change(profile, |Profile { state, .. }| {
             if warm || *state != ProfileState::Warm {
                 *state = if warm { ProfileState::Warm } else { ProfileState::Starting };
             }
@@ -64,28 +92,35 @@ impl Health {
     pub(super) fn failed(&self, profile: &str, error: &DockerError) {
         let text = error.to_string();
         let now = match error {
+            DockerError::Wall { .. } => {
+                return self.change(profile, |profile| {
+                    profile.state = ProfileState::Starting;
+                    profile.walls = Walls::Broken(text);
+                });
+            }
             DockerError::Unreachable { .. } | DockerError::Timeout { .. } => ProfileState::NoDocker(text),
             DockerError::ImageNotFound { .. } => ProfileState::NoImage(text),
             DockerError::Refused { .. } | DockerError::Runner { .. } | DockerError::RunnerVolume { .. } => {
                 ProfileState::Failing(text)
             }
         };
-        self.change(profile, |state| *state = now);
+        self.change(profile, |profile| profile.state = now);
     }
 
-    fn change(&self, profile: &str, change: impl FnOnce(&mut ProfileState)) {
+    fn change(&self, profile: &str, change: impl FnOnce(&mut Profile)) {
         let mut profiles = self.profiles.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(state) = profiles.get_mut(profile) {
             change(state);
         }
-        let states: Vec<(String, ProfileState)> =
-            profiles.iter().map(|(name, state)| (name.clone(), state.clone())).collect();
+        let states: Vec<(String, Profile)> =
+            profiles.iter().map(|(name, profile)| (name.clone(), profile.clone())).collect();
         drop(profiles);
         self.publish(&states);
     }
 
-    fn publish(&self, states: &[(String, ProfileState)]) {
-        let first = |wanted: fn(&ProfileState) -> Option<String>| states.iter().find_map(|(_, state)| wanted(state));
+    fn publish(&self, states: &[(String, Profile)]) {
+        let first =
+            |wanted: fn(&ProfileState) -> Option<String>| states.iter().find_map(|(_, profile)| wanted(&profile.state));
         let no_docker = first(|state| match state {
             ProfileState::NoDocker(reason) => Some(reason.clone()),
             ProfileState::Starting | ProfileState::Warm | ProfileState::NoImage(_) | ProfileState::Failing(_) => None,
@@ -94,7 +129,7 @@ impl Health {
             ProfileState::NoImage(reason) => Some(reason.clone()),
             ProfileState::Starting | ProfileState::Warm | ProfileState::NoDocker(_) | ProfileState::Failing(_) => None,
         });
-        let not_warm = states.iter().find_map(|(name, state)| match state {
+        let not_warm = states.iter().find_map(|(name, profile)| match &profile.state {
             ProfileState::Warm => None,
             ProfileState::Starting => Some(format!("the profile `{name}` is being filled")),
             ProfileState::NoDocker(_) | ProfileState::NoImage(_) => {
@@ -102,18 +137,42 @@ impl Health {
             }
             ProfileState::Failing(reason) => Some(format!("the profile `{name}` has no sandboxes: {reason}")),
         });
-        let heard = states.iter().any(|(_, state)| *state != ProfileState::Starting);
-        if heard || no_docker.is_some() {
-            self.reachable.send_if_modified(|reachable| {
-                let now = no_docker.is_none();
-                std::mem::replace(reachable, now) != now
+        let heard = states
+            .iter()
+            .any(|(_, profile)| profile.state != ProfileState::Starting || profile.walls != Walls::NotAttacked);
+        if heard {
+            self.usable.send_if_modified(|usable| {
+                let now = no_docker.is_none() && states.iter().all(|(_, profile)| may_run(profile));
+                std::mem::replace(usable, now) != now
             });
             set(&self.docker, no_docker.clone());
         }
+        set(&self.walls, first_wall(states));
         let image_unknown = no_docker.map(|_| "Docker does not answer".to_owned());
         set(&self.image, no_image.or(image_unknown));
         set(&self.pool, not_warm);
     }
+}
+
+/// A profile that can make no sandbox runs nothing, whatever its walls are; it does not hold up the others.
+fn may_run(profile: &Profile) -> bool {
+    match (&profile.walls, &profile.state) {
+        (Walls::Held, _) | (Walls::NotAttacked, ProfileState::NoImage(_) | ProfileState::Failing(_)) => true,
+        (Walls::Broken(_), _)
+        | (Walls::NotAttacked, ProfileState::Starting | ProfileState::Warm | ProfileState::NoDocker(_)) => false,
+    }
+}
+
+/// Why walls are not ready; one that fell before one that was not attacked yet.
+fn first_wall(states: &[(String, Profile)]) -> Option<String> {
+    let broken = states.iter().find_map(|(name, profile)| match &profile.walls {
+        Walls::Broken(reason) => Some(format!("the profile `{name}`: {reason}")),
+        Walls::NotAttacked | Walls::Held => None,
+    });
+    broken.or_else(|| {
+        let (name, _) = states.iter().find(|(_, profile)| profile.walls == Walls::NotAttacked)?;
+        Some(format!("the walls of the profile `{name}` have not been attacked yet"))
+    })
 }
 
 fn set(condition: &Condition, problem: Option<String>) {
@@ -141,13 +200,15 @@ mod tests {
         let conditions = Conditions::default();
         let names = ["a".to_owned(), "b".to_owned()];
         let health = Health::new(&conditions, names.iter());
+        health.walls_held("a");
         health.filled("a", true);
         assert!(matches!(state(&conditions, Part::Pool), State::NotReady(_)));
+        health.walls_held("b");
         health.filled("b", true);
-        for part in [Part::Docker, Part::Image, Part::Pool] {
+        for part in [Part::Docker, Part::Image, Part::Walls, Part::Pool] {
             assert_eq!(state(&conditions, part), State::Ready);
         }
-        assert!(*health.reachable().borrow());
+        assert!(*health.usable().borrow());
     }
 
     #[test]
@@ -165,12 +226,13 @@ mod tests {
         let conditions = Conditions::default();
         let names = ["a".to_owned()];
         let health = Health::new(&conditions, names.iter());
+        health.walls_held("a");
         health.filled("a", true);
         health.failed("a", &timeout());
-        assert!(!*health.reachable().borrow());
+        assert!(!*health.usable().borrow());
         assert!(matches!(state(&conditions, Part::Docker), State::NotReady(_)));
         health.filled("a", true);
-        assert!(*health.reachable().borrow());
+        assert!(*health.usable().borrow());
     }
 
     #[test]
@@ -178,10 +240,62 @@ mod tests {
         let conditions = Conditions::default();
         let names = ["a".to_owned(), "b".to_owned()];
         let health = Health::new(&conditions, names.iter());
+        health.walls_held("a");
         health.filled("a", true);
         health.failed("b", &DockerError::ImageNotFound { image: "tester-sandbox".to_owned() });
-        assert!(*health.reachable().borrow());
+        assert!(*health.usable().borrow());
         let State::NotReady(reason) = state(&conditions, Part::Image) else { panic!("ready") };
         assert!(reason.starts_with("Image tester-sandbox not found") && reason.contains("docker build"), "{reason}");
+    }
+
+    fn fallen() -> DockerError {
+        DockerError::Wall { wall: "network", seen: "there is the device eth0".to_owned(), mend: "mend it" }
+    }
+
+    #[test]
+    fn no_job_is_taken_before_every_profiles_walls_held() {
+        let conditions = Conditions::default();
+        let names = ["a".to_owned(), "b".to_owned()];
+        let health = Health::new(&conditions, names.iter());
+        health.walls_held("a");
+        health.filled("a", true);
+        assert!(!*health.usable().borrow(), "nobody has attacked those of `b`");
+        let State::NotReady(reason) = state(&conditions, Part::Walls) else { panic!("ready") };
+        assert!(reason.contains("`b` have not been attacked"), "{reason}");
+        health.walls_held("b");
+        assert!(*health.usable().borrow());
+        assert_eq!(state(&conditions, Part::Walls), State::Ready);
+    }
+
+    #[test]
+    fn a_wall_that_falls_closes_the_gate_and_is_named_with_what_to_do_and_holding_again_opens_it() {
+        let conditions = Conditions::default();
+        let names = ["a".to_owned(), "b".to_owned()];
+        let health = Health::new(&conditions, names.iter());
+        for name in ["a", "b"] {
+            health.walls_held(name);
+            health.filled(name, true);
+        }
+        health.failed("b", &fallen());
+        assert!(!*health.usable().borrow());
+        let State::NotReady(reason) = state(&conditions, Part::Walls) else { panic!("ready") };
+        for part in ["`b`", "`network`", "eth0", "mend it"] {
+            assert!(reason.contains(part), "{reason}");
+        }
+        assert_eq!(state(&conditions, Part::Docker), State::Ready);
+        assert!(matches!(state(&conditions, Part::Pool), State::NotReady(_)));
+        health.walls_held("b");
+        assert!(*health.usable().borrow());
+    }
+
+    #[test]
+    fn a_wall_that_fell_is_told_although_nothing_else_was_heard() {
+        let conditions = Conditions::default();
+        let names = ["a".to_owned()];
+        let health = Health::new(&conditions, names.iter());
+        health.failed("a", &fallen());
+        assert!(!*health.usable().borrow());
+        assert_eq!(state(&conditions, Part::Docker), State::Ready, "it answered");
+        assert!(matches!(state(&conditions, Part::Walls), State::NotReady(_)));
     }
 }

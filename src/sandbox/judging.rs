@@ -7,7 +7,7 @@ use super::running::{Ran, Running, sandbox_fault, unavailable};
 use super::session::{End, Session};
 use crate::config::model::{Profile, Report};
 use crate::domain::checker::as_expected;
-use crate::domain::job::{Expect, Job};
+use crate::domain::job::Expect;
 use crate::ports::execution::{ExecutionFault, TestReport};
 
 impl Running<'_> {
@@ -26,7 +26,7 @@ impl Running<'_> {
             // Something of the job may still run: it is gone before anybody is told of a result.
             self.destroy().await?;
         }
-        check_launch(session, self.job, self.profile, asked.stage)?;
+        check_launch(session, self.profile, asked.stage)?;
         let tests = if asked.stage == Stage::Run { tests(session, self.profile) } else { None };
         let truncated =
             matches!(&session.end, End::Reported(ended) if ended.stdout_bytes_total > asked.limits.stdout_bytes);
@@ -61,16 +61,15 @@ fn tests(session: &Session, profile: &Profile) -> Option<TestReport> {
     }
 }
 
-/// A program that cannot be executed is the job's doing only if it comes from the job or is looked for where the job says,
-/// or if the job's own arguments are too long for the kernel.
-fn check_launch(session: &Session, job: &Job, profile: &Profile, stage: Stage) -> Result<(), ExecutionFault> {
+/// A program that cannot be executed is the job's doing only if it comes from the job, or if the job's own arguments are too
+/// long for the kernel.
+fn check_launch(session: &Session, profile: &Profile, stage: Stage) -> Result<(), ExecutionFault> {
     /// "Argument list too long", on every Linux.
     const E2BIG: i32 = 7;
     let End::Reported(ended) = &session.end else { return Ok(()) };
     let Some(error) = &ended.launch_error else { return Ok(()) };
     let program = plan::words(profile, stage).first().map_or("", String::as_str);
-    let looked_up = !program.contains('/') && job.env.contains_key("PATH");
-    let by_job = plan::program_is_the_jobs(profile, stage) || looked_up || error.errno == E2BIG;
+    let by_job = plan::program_is_the_jobs(profile, stage) || error.errno == E2BIG;
     if error.step != "exec" {
         let reason = format!("the step `{}` of starting a program failed: {}", error.step, error.message);
         return Err(ExecutionFault::Unrunnable { reason });

@@ -51,6 +51,7 @@ pub(super) fn start(
     Start {
         uid,
         argv: argv(job, profile, asked),
+        path: path(profile, image_env),
         env: environment(job, profile, image_env),
         wall_milliseconds: milliseconds(limits.wall_seconds),
         cpu_milliseconds: milliseconds(limits.cpu_seconds),
@@ -61,6 +62,7 @@ pub(super) fn start(
         report: asked.stage == Stage::Run && profile.report != Report::None,
         report_bytes_max: REPORT_BYTES_MAX,
         cpus_milli: milliseconds(limits.cpus),
+        probe: None,
     }
 }
 
@@ -102,6 +104,12 @@ fn argv(job: &Job, profile: &Profile, asked: &Asked<'_>) -> Vec<String> {
     words(profile, asked.stage).iter().enumerate().map(word).chain(asked.args.iter().cloned()).collect()
 }
 
+/// Where a profile's program is looked up: the `PATH` that a job which sets none would have.
+fn path(profile: &Profile, image_env: &BTreeMap<String, String>) -> String {
+    let set = profile.env.get("PATH").or_else(|| image_env.get("PATH"));
+    set.map_or(DEFAULT_PATH, String::as_str).to_owned()
+}
+
 /// The image's environment, then ours, the profile's and the job's; the later one wins.
 fn environment(job: &Job, profile: &Profile, image_env: &BTreeMap<String, String>) -> Vec<(String, String)> {
     let mut env = BTreeMap::from([("PATH".to_owned(), DEFAULT_PATH.to_owned())]);
@@ -113,7 +121,7 @@ fn environment(job: &Job, profile: &Profile, image_env: &BTreeMap<String, String
 }
 
 /// Thousandths of a limit, rounded up: a limit above zero never becomes none.
-fn milliseconds(value: f64) -> u64 {
+pub(super) fn milliseconds(value: f64) -> u64 {
     format!("{:.0}", (value * 1000.0).ceil().clamp(1.0, 9e15)).parse().unwrap_or(u64::MAX)
 }
 
@@ -202,6 +210,16 @@ mod tests {
         let env = environment(&job(None), &profile(&["x"]), &image);
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(env, [pair("A", "job"), pair("B", "profile"), pair("HOME", "/box"), pair("PATH", "/image")]);
+    }
+
+    #[test]
+    fn a_program_is_looked_up_by_the_profiles_path_or_the_images_and_never_the_jobs() {
+        let image = BTreeMap::from([("PATH".to_owned(), "/image".to_owned())]);
+        let mut profile = profile(&["x"]);
+        assert_eq!(path(&profile, &BTreeMap::new()), DEFAULT_PATH);
+        assert_eq!(path(&profile, &image), "/image");
+        profile.env.insert("PATH".to_owned(), "/profile".to_owned());
+        assert_eq!(path(&profile, &image), "/profile");
     }
 
     #[test]

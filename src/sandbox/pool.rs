@@ -25,6 +25,8 @@ use super::guards::{Named, Waiting};
 use super::health::Health;
 use super::image::{self, ImageFacts};
 use super::launch::{Maker, Sandbox};
+use super::pauses::{next_attempt, sleep_until};
+use super::proof::Proof;
 use super::reaper::{Doomed, Reaper};
 use super::runner_volume;
 use crate::telemetry::labels::{ContainerEvent, PoolState};
@@ -32,9 +34,6 @@ use crate::telemetry::metrics::Metrics;
 
 /// How long what is known of an image is believed: a rebuilt image is taken up by the next sandbox after that.
 const IMAGE_FACTS_AGE_MAX: Duration = Duration::from_secs(10);
-
-/// First and longest pause after a creation failed.
-const RETRY_PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
 /// How long a job waits for a sandbox. There are as many places as slots and warm sandboxes together, so it only takes the
 /// time of a creation, unless removals are stuck.
@@ -52,6 +51,9 @@ pub(super) struct Shared {
     /// Where creations run: they are waited for before the reaper ends.
     pub(super) fillers: TaskTracker,
     pub(super) runner_volume_ensured: Arc<tokio::sync::Mutex<bool>>,
+    pub(super) proof: Arc<Proof>,
+    /// Ends an attack early.
+    pub(super) stopping: CancellationToken,
 }
 
 /// The sandboxes of one profile.
@@ -217,17 +219,26 @@ impl ProfilePool {
         self.sandboxes.close();
     }
 
-    /// Looks for Docker and the image, for a pool that makes nothing before a job comes: readiness must go by something,
-    /// and after a failure nothing else would notice that all is well again.
+    /// Looks for Docker, the image and the walls, for a pool that makes nothing before a job comes: readiness must go by
+    /// something, and after a failure nothing else would notice that all is well again.
     async fn look(&self, retry: Option<(Instant, Duration)>) -> Option<(Instant, Duration)> {
-        match self.image_facts().await {
-            Ok(_facts) => {
+        match self.sound().await {
+            Ok(()) => {
                 self.failure.send_if_modified(|failure| failure.take().is_some());
                 self.shared.health.filled(&self.profile, true);
                 None
             }
-            Err(error) => Some(self.failed(error, retry)),
+            Err(error) => {
+                self.forget().await;
+                Some(self.failed(error, retry))
+            }
         }
+    }
+
+    async fn sound(&self) -> Result<(), DockerError> {
+        let facts = self.image_facts().await?;
+        let _filler = self.ensure_runner_volume(&facts.id).await?;
+        self.shared.prove(&self.profile, self.blueprint, &facts).await
     }
 
     fn failed(&self, error: DockerError, retry: Option<(Instant, Duration)>) -> (Instant, Duration) {
@@ -288,10 +299,15 @@ impl ProfilePool {
         let _permit = self.shared.creations.acquire().await.ok();
         let facts = self.image_facts().await?;
         let _filler = self.ensure_runner_volume(&facts.id).await?;
+        let proved = self.shared.prove(&self.profile, self.blueprint, &facts).await;
         let maker = &self.shared.maker;
         let mut named = Named { name: Some(maker.next_name()), reaper: &self.shared.reaper };
         let began = Instant::now();
-        let made = maker.make(named.name.as_deref().unwrap_or_default(), print, facts, Arc::clone(&self.changed)).await;
+        let name = named.name.as_deref().unwrap_or_default();
+        let made = match proved {
+            Ok(()) => maker.make(name, print, facts, Arc::clone(&self.changed)).await,
+            Err(error) => Err(error),
+        };
         match made {
             Ok(sandbox) => {
                 self.shared.metrics.container(ContainerEvent::Created);
@@ -301,12 +317,16 @@ impl ProfilePool {
             }
             Err(error) => {
                 self.shared.metrics.container(ContainerEvent::Failed);
-                // An image that was removed, or a volume that was, is looked at again by the next attempt.
-                *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                *self.shared.runner_volume_ensured.lock().await = false;
+                self.forget().await;
                 Err(error)
             }
         }
+    }
+
+    /// An image that was removed, or a volume that was, is looked at again by the next attempt.
+    async fn forget(&self) {
+        *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.shared.runner_volume_ensured.lock().await = false;
     }
 
     async fn image_facts(&self) -> Result<Arc<ImageFacts>, DockerError> {
@@ -367,19 +387,6 @@ impl ProfilePool {
     }
 }
 
-/// When the next attempt may be made, and the pause before it.
-fn next_attempt(retry: Option<(Instant, Duration)>) -> (Instant, Duration) {
-    let pause = retry.map_or(RETRY_PAUSES.0, |(_, pause)| (pause * 2).min(RETRY_PAUSES.1));
-    (Instant::now() + pause, pause)
-}
-
 fn closed() -> Arc<DockerError> {
     Arc::new(DockerError::Runner { reason: "the worker is stopping".to_owned() })
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at.filter(|at| *at > Instant::now()) {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
 }

@@ -22,6 +22,7 @@ use crate::domain::job::{Expect, Job};
 use crate::domain::limits::Limits;
 use crate::domain::outcome::{CaseRecord, Isolation, RunRecord};
 use crate::domain::verdict::Status;
+use crate::ports::events::EventSink;
 use crate::ports::execution::{Execution, ExecutionFault, TestReport};
 
 /// Output of all cases together that a result keeps, in bytes. The judgement of a case sees all of its output.
@@ -34,6 +35,7 @@ pub(super) struct Running<'a> {
     pub(super) profile: &'a Profile,
     pool: &'a Arc<ProfilePool>,
     cancel: &'a CancellationToken,
+    events: &'a EventSink,
     /// What every run finds in its folder, as a tar.
     pub(super) files: Bytes,
     pub(super) lease: Option<Held>,
@@ -65,6 +67,7 @@ impl<'a> Running<'a> {
         job: &'a Job,
         place: (&'a Profile, &'a Arc<ProfilePool>),
         cancel: &'a CancellationToken,
+        events: &'a EventSink,
     ) -> Self {
         let (profile, pool) = place;
         let now = Instant::now();
@@ -74,6 +77,7 @@ impl<'a> Running<'a> {
             profile,
             pool,
             cancel,
+            events,
             files: Bytes::new(),
             lease: None,
             collected: Collected::default(),
@@ -126,7 +130,9 @@ impl<'a> Running<'a> {
             for output in [&mut shown.stdout, &mut shown.stderr] {
                 kept_bytes = output.keep_within(CASES_OUTPUT_BYTES_MAX, kept_bytes);
             }
-            cases.push(CaseRecord { name: case.name.clone(), run: shown });
+            let record = CaseRecord { name: case.name.clone(), run: shown };
+            self.events.case(&record);
+            cases.push(record);
             let status = ran.record.status;
             let last = status == Status::Cancelled || (status != Status::Ok && job.stop_on_failure);
             let undecided = verdict.as_ref().is_none_or(|known| known.record.status == Status::Ok);
@@ -239,7 +245,10 @@ impl<'a> Running<'a> {
             stdin: Bytes::copy_from_slice(asked.stdin.as_bytes()),
         };
         self.image_digest.clone_from(&sandbox.image.digest);
-        let session = session::run(&mut sandbox.link, &plan, self.cancel, &sandbox.pool_changed).await;
+        // Nobody is told of the compiler's run.
+        let silent = EventSink::silent();
+        let events = if asked.stage == Stage::Run { self.events } else { &silent };
+        let session = session::run(&mut sandbox.link, &plan, self.cancel, (&sandbox.pool_changed, events)).await;
         self.started_at = self.started_at.or(session.started_at);
         self.ended_at = session.ended_at;
         Ok(session)

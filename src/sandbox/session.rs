@@ -14,6 +14,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::link::{Link, LinkReader, LinkWriter};
+use crate::domain::event::Stream;
+use crate::ports::events::EventSink;
 
 /// How much later than the runner the worker enforces the wall clock limit by itself.
 const WORKER_GRACE: Duration = Duration::from_secs(2);
@@ -64,13 +66,18 @@ pub(super) struct Session {
     pub(super) ended_at: Instant,
 }
 
-/// Runs one plan; notifies `started` when the program has been started.
+/// Runs one plan; notifies `told.0` when the program has been started, and tells `told.1` of that and of all output.
 ///
 /// # Cancel safety
 /// Dropping the future leaves the program running: the caller then destroys the sandbox, and does so anyway.
-pub(super) async fn run(link: &mut Link, plan: &Plan, cancel: &CancellationToken, started: &Notify) -> Session {
+pub(super) async fn run(
+    link: &mut Link,
+    plan: &Plan,
+    cancel: &CancellationToken,
+    told: (&Notify, &EventSink),
+) -> Session {
     let credit = Semaphore::new(usize::try_from(STDIN_CREDIT_BYTES_INITIAL).unwrap_or(DATA_BYTES_MAX));
-    let mut receiver = Receiver::new(&plan.start, started);
+    let mut receiver = Receiver::new(&plan.start, told);
     let end = {
         let mut send = std::pin::pin!(send(&mut link.writer, plan, &credit, cancel));
         let mut receive = std::pin::pin!(receiver.receive(&mut link.reader, &credit, cancel));
@@ -142,14 +149,18 @@ impl Kept {
         Self { bytes: Vec::new(), most: usize::try_from(most).unwrap_or(usize::MAX) }
     }
 
-    fn push(&mut self, chunk: &[u8]) {
+    /// Keeps what there is room for, and says what that was.
+    fn push<'c>(&mut self, chunk: &'c [u8]) -> &'c [u8] {
         let room = self.most - self.bytes.len();
-        self.bytes.extend_from_slice(chunk.get(..room).unwrap_or(chunk));
+        let kept = chunk.get(..room).unwrap_or(chunk);
+        self.bytes.extend_from_slice(kept);
+        kept
     }
 }
 
 struct Receiver<'a> {
     started: &'a Notify,
+    events: &'a EventSink,
     stdout: Kept,
     stderr: Kept,
     report: Kept,
@@ -158,12 +169,14 @@ struct Receiver<'a> {
 }
 
 impl<'a> Receiver<'a> {
-    fn new(start: &Start, started: &'a Notify) -> Self {
+    fn new(start: &Start, told: (&'a Notify, &'a EventSink)) -> Self {
+        let (started, events) = told;
         let wall = Duration::from_millis(start.wall_milliseconds);
         #[cfg(feature = "without-walls")]
         let wall = super::without::wall_limit(wall);
         Self {
             started,
+            events,
             stdout: Kept::new(start.stdout_bytes),
             stderr: Kept::new(start.stderr_bytes),
             report: Kept::new(start.report_bytes_max),
@@ -191,6 +204,7 @@ impl<'a> Receiver<'a> {
             if kind == Kind::Started && !cancelled && self.started_at.is_none() {
                 let now = Instant::now();
                 self.started.notify_one();
+                self.events.started();
                 self.started_at = Some(now);
                 deadline = now + self.wall + WORKER_GRACE;
             } else if let Some(end) = self.take(kind, &payload, credit) {
@@ -202,9 +216,11 @@ impl<'a> Receiver<'a> {
     /// Takes one frame; `Some` when it is the last one.
     fn take(&mut self, kind: Kind, payload: &[u8], credit: &Semaphore) -> Option<End> {
         match kind {
-            Kind::Stdout => self.stdout.push(payload),
-            Kind::Stderr => self.stderr.push(payload),
-            Kind::Report => self.report.push(payload),
+            Kind::Stdout => self.events.output(Stream::Stdout, self.stdout.push(payload)),
+            Kind::Stderr => self.events.output(Stream::Stderr, self.stderr.push(payload)),
+            Kind::Report => {
+                self.report.push(payload);
+            }
             Kind::StdinCredit => {
                 let granted = payload.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
                 // More credit than there can be input is nonsense, and would make the semaphore panic.
@@ -243,9 +259,9 @@ mod tests {
     #[test]
     fn no_more_is_kept_than_the_bound_whatever_the_runner_sends() {
         let mut kept = Kept::new(5);
-        kept.push(b"abc");
-        kept.push(b"defgh");
-        kept.push(b"i");
+        assert_eq!(kept.push(b"abc"), b"abc");
+        assert_eq!(kept.push(b"defgh"), b"de", "and no more is told of");
+        assert_eq!(kept.push(b"i"), b"");
         assert_eq!(kept.bytes, b"abcde");
     }
 }

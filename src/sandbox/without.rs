@@ -19,6 +19,11 @@ const TERMINALS: &str = "/dev/pts";
 /// Processes without the wall `processes`.
 const FAR_PROCESSES: i64 = 1_000;
 
+/// Whether a wall is taken away.
+pub(super) fn is_anything_gone() -> bool {
+    !matches!(asked(), Ok(None))
+}
+
 /// The container without the wall that is taken away.
 ///
 /// # Errors

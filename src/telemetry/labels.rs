@@ -148,6 +148,22 @@ labels! {
         Total = "total";
     }
 
+    /// What became of an event of a running job.
+    EventOutcome {
+        /// A queue has it.
+        Told = "told";
+        /// Too many waited.
+        NoRoom = "no_room";
+        /// Its token would be larger than a result may be.
+        TooLarge = "too_large";
+        /// No queue took it.
+        Unroutable = "unroutable";
+        /// Refused, or nobody knows.
+        NotConfirmed = "not_confirmed";
+        /// The job had ended before it could be told.
+        Late = "late";
+    }
+
     /// How a reload of the keys ended.
     ReloadOutcome {
         /// New keys are in force.

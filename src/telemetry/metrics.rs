@@ -15,8 +15,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::labels::{
-    ContainerEvent, DockerOperation, PoolState, ReconnectCause, ReloadOutcome, Role, SettleKind, SettleOutcome,
-    SlotState, Stage,
+    ContainerEvent, DockerOperation, EventOutcome, PoolState, ReconnectCause, ReloadOutcome, Role, SettleKind,
+    SettleOutcome, SlotState, Stage,
 };
 use super::process::Process;
 use crate::config::model::Config;
@@ -62,6 +62,7 @@ label_sets! {
     Refusal { reason: Word }
     Settlement { kind: SettleKind, outcome: SettleOutcome }
     Publishing { outcome: Word }
+    Told { outcome: EventOutcome }
     Reconnect { role: Role, cause: ReconnectCause }
     Connection { role: Role }
     Slot { state: SlotState }
@@ -111,7 +112,8 @@ families! {
     "Stored results that answered a job which had ended here" results_resent: Counter = Counter::default();
     "Results whose reply queue was gone, parked in tester.unrouted" results_unrouted: Counter = Counter::default();
     "Deliveries that were settled" deliveries_settled: Family<Settlement, Counter> = Family::default();
-    "Publishes by how they ended" publishes: Family<Publishing, Counter> = Family::default();
+    "Publishes of results and dead letters by how they ended" publishes: Family<Publishing, Counter> = Family::default();
+    "Events of running jobs by what became of them" events: Family<Told, Counter> = Family::default();
     "Connections to the broker that had to be made anew" reconnects: Family<Reconnect, Counter> = Family::default();
     "1 while the connection to the broker stands" amqp_connected: Family<Connection, Gauge> = Family::default();
     "Places for jobs" slots: Family<Slot, Gauge> = Family::default();
@@ -203,6 +205,11 @@ impl Metrics {
     /// A publish ended.
     pub fn published(&self, end: PublishEnd) {
         self.all.publishes.get_or_create(&Publishing { outcome: Word::Code(publish_end(end)) }).inc();
+    }
+
+    /// So many events of running jobs came to this.
+    pub fn events(&self, outcome: EventOutcome, count: u64) {
+        self.all.events.get_or_create(&Told { outcome }).inc_by(count);
     }
 
     /// A connection to the broker had to be made anew.
@@ -315,6 +322,9 @@ impl Metrics {
         for end in [PublishEnd::Confirmed, PublishEnd::Unroutable, PublishEnd::NotConfirmed] {
             drop(self.all.publishes.get_or_create(&Publishing { outcome: Word::Code(publish_end(end)) }));
         }
+        for outcome in EventOutcome::ALL.iter().copied() {
+            self.events(outcome, 0);
+        }
         for role in Role::ALL.iter().copied() {
             self.amqp_connected(role, false);
             for cause in ReconnectCause::ALL.iter().copied() {
@@ -341,47 +351,4 @@ fn whole(count: usize) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{Environment, load_from};
-
-    fn metrics() -> Metrics {
-        let environment = Environment { host_name: "host".to_owned(), ..Environment::default() };
-        Metrics::new(&load_from(None, &environment).unwrap().config)
-    }
-
-    #[test]
-    fn every_metric_begins_with_our_name_and_is_there_from_the_start() {
-        let page = metrics().encode().unwrap();
-        let samples: Vec<_> = page.lines().filter(|line| !line.starts_with('#')).collect();
-        assert!(samples.iter().all(|line| line.starts_with("tester_worker_")), "{page}");
-        for sample in [
-            r#"tester_worker_jobs_finished_total{profile="pytest",status="time_limit"} 0"#,
-            r#"tester_worker_amqp_connected{role="publish"} 0"#,
-            r#"tester_worker_jobs_dead_lettered_total{reason="bad_signature"} 0"#,
-            r#"tester_worker_stage_seconds_bucket{le="0.001",stage="run"} 0"#,
-        ] {
-            assert!(samples.contains(&sample), "{sample} in {page}");
-        }
-        assert!(page.ends_with("# EOF\n"));
-    }
-
-    #[test]
-    fn what_is_counted_shows_and_names_from_outside_do_not() {
-        let metrics = metrics();
-        metrics.job_finished(Some("python"), Status::Ok);
-        metrics.job_finished(Some("evil\"} 1"), Status::Rejected);
-        metrics.job_received("nobody's");
-        metrics.slots(1, 3);
-        let page = metrics.encode().unwrap();
-        for sample in [
-            r#"tester_worker_jobs_finished_total{profile="python",status="ok"} 1"#,
-            r#"tester_worker_jobs_finished_total{profile="other",status="rejected"} 1"#,
-            r#"tester_worker_jobs_received_total{class="other"} 1"#,
-            r#"tester_worker_slots{state="free"} 2"#,
-        ] {
-            assert!(page.lines().any(|line| line == sample), "{sample} in {page}");
-        }
-        assert!(!page.contains("evil"));
-    }
-}
+mod tests;

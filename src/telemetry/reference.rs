@@ -28,6 +28,8 @@ const NORMAL: &str = "
   `tester-worker dead list`.
 - `tester_worker_jobs_finished_total{status=\"internal_error\"}` and `tester_worker_docker_errors_total` stand still. Each is a
   fault of the worker or its host, never of a program.
+- `tester_worker_events_total` grows for `told`. The rest is what somebody's reply queue did not take in time; results are not
+  touched by it.
 - `tester_worker_deliveries_settled_total{outcome=\"stale\"}` grows only when a connection was lost while jobs ran.
 ";
 

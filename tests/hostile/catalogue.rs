@@ -43,7 +43,7 @@ impl Program {
 
     /// The profile that it runs under.
     pub(super) fn profile(&self) -> &str {
-        self.header.profile.as_deref().unwrap_or(self.language().profile)
+        self.header.profile.as_deref().unwrap_or_else(|| self.language().profile)
     }
 
     /// The path that its source has in the job.

@@ -100,8 +100,9 @@ impl Differences {
         }
     }
 
-    fn within<T: PartialOrd + std::fmt::Debug>(&mut self, what: &str, least: Option<T>, most: Option<T>, found: &T) {
-        if least.as_ref().is_some_and(|least| found < least) || most.as_ref().is_some_and(|most| found > most) {
+    fn within<T: PartialOrd + Copy + std::fmt::Debug>(&mut self, what: &str, bounds: [Option<T>; 2], found: T) {
+        let [least, most] = bounds;
+        if least.is_some_and(|least| found < least) || most.is_some_and(|most| found > most) {
             self.0.push(format!("{what}: expected {least:?} to {most:?}, found {found:?}"));
         }
     }
@@ -109,7 +110,7 @@ impl Differences {
     /// An exact number, or a least one where the header says so.
     fn count(&mut self, what: &str, exact: u64, least: Option<u64>, found: u64) {
         match least {
-            Some(_) => self.within(what, least, None, &found),
+            Some(_) => self.within(what, [least, None], found),
             None => self.same(what, &exact, &found),
         }
     }
@@ -128,11 +129,19 @@ impl Expect {
 
     /// Whom the result names as the one who ended it.
     pub(super) fn ended_by(&self) -> EndedBy {
-        self.ended_by.unwrap_or(match self.status() {
+        let implied = match self.status() {
             Status::TimeLimit | Status::OutputLimit => EndedBy::Runner,
             Status::MemoryLimit => EndedBy::Kernel,
-            _ => EndedBy::Program,
-        })
+            Status::Ok
+            | Status::WrongAnswer
+            | Status::RuntimeError
+            | Status::Signaled
+            | Status::CompileError
+            | Status::Rejected
+            | Status::Cancelled
+            | Status::InternalError => EndedBy::Program,
+        };
+        self.ended_by.unwrap_or(implied)
     }
 
     /// Exit code and signal.
@@ -143,7 +152,12 @@ impl Expect {
         match self.status() {
             Status::Ok | Status::WrongAnswer => (Some(0), None),
             Status::TimeLimit | Status::OutputLimit | Status::MemoryLimit => (None, Some(9)),
-            _ => (None, None),
+            Status::RuntimeError
+            | Status::Signaled
+            | Status::CompileError
+            | Status::Rejected
+            | Status::Cancelled
+            | Status::InternalError => (None, None),
         }
     }
 
@@ -208,16 +222,11 @@ impl Expect {
             self.compare_evidence(evidence, &mut own);
         }
         if let Some(usage) = &run.usage {
-            let scaled = |bound: Option<f64>| bound.map(|seconds| seconds * scale);
-            own.within("cpu_seconds", scaled(self.cpu_seconds_min), scaled(self.cpu_seconds_max), &usage.cpu_seconds);
-            own.within(
-                "wall_seconds",
-                scaled(self.wall_seconds_min),
-                scaled(self.wall_seconds_max),
-                &usage.wall_seconds,
-            );
-            let (least, most) = (self.memory_peak_bytes_min, self.memory_peak_bytes_max);
-            own.within("memory_peak_bytes", least, most, &usage.memory_peak_bytes);
+            let times = |bounds: [Option<f64>; 2]| bounds.map(|bound| bound.map(|seconds| seconds * scale));
+            own.within("cpu_seconds", times([self.cpu_seconds_min, self.cpu_seconds_max]), usage.cpu_seconds);
+            own.within("wall_seconds", times([self.wall_seconds_min, self.wall_seconds_max]), usage.wall_seconds);
+            let bounds = [self.memory_peak_bytes_min, self.memory_peak_bytes_max];
+            own.within("memory_peak_bytes", bounds, usage.memory_peak_bytes);
         }
         // A result that surprises is read with what the program wrote.
         if !own.0.is_empty() {
@@ -241,7 +250,7 @@ impl Expect {
             None => stream("stderr", &stderr, &run.stderr),
             Some(end) if run.stderr.content.as_bytes().ends_with(end.as_bytes()) => {}
             Some(end) => {
-                into.0.push(format!("stderr: expected to end with {end:?}, ends with {:?}", tail(&run.stderr)))
+                into.0.push(format!("stderr: expected to end with {end:?}, ends with {:?}", tail(&run.stderr)));
             }
         }
         let exact = self.stdout_bytes.unwrap_or_else(|| length(&stdout));
@@ -270,4 +279,42 @@ fn length(bytes: &[u8]) -> u64 {
 fn tail(output: &Output) -> String {
     let bytes = output.content.as_bytes();
     String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(400)..]).into_owned()
+}
+
+#[test]
+fn whatever_differs_is_told() {
+    let text = "status = 'time_limit'\nlimit = 'wall'\nstdout = ['a', 'b']\nprocesses_killed = 2\noom_kills_min = 1";
+    let expected: Expect = toml::from_str(text).unwrap();
+    let evidence = Evidence {
+        ended_by: EndedBy::Program,
+        oom_kills: 0,
+        pids_limit_hits: 1,
+        cpu_throttled_seconds: 0.0,
+        cpu_wait_seconds: 0.0,
+        processes_killed: 1,
+        kill_seconds: 0.0,
+        runner_lost: true,
+        memory_peak_source: tester_worker::domain::evidence::MemoryPeakSource::Cgroup,
+    };
+    let run = RunRecord {
+        exit_code: Some(0),
+        evidence: Some(evidence),
+        ..RunRecord::not_run(Status::Ok, Some("reason".to_owned()), String::new())
+    };
+    let mut differences = Differences::default();
+    expected.compare(&run, 1.0, "", &mut differences);
+    for word in [
+        "status:",
+        "reason:",
+        "exit code",
+        "stdout:",
+        "bytes_total",
+        "ended_by",
+        "oom_kills",
+        "pids_limit_hits",
+        "processes_killed",
+        "runner_lost",
+    ] {
+        assert!(differences.0.iter().any(|difference| difference.contains(word)), "{word}: {differences:?}");
+    }
 }

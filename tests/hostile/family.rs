@@ -11,17 +11,20 @@ use tokio::time::{Instant, timeout};
 
 use super::catalogue::{Program, programs};
 use super::host::Host;
+use super::profiles::{Profiles, SANDBOX_IMAGE};
 use super::support::bench::{Bench, Config, Keys};
 use super::support::client::{message_id, properties, python};
 use super::support::docker::docker;
 use super::support::worker::Worker;
 use super::support::{PATIENCE, http, optional_variable, time_scale};
 
-/// The image that the profiles run in.
-const SANDBOX_IMAGE: &str = "tester-sandbox";
-
 /// Sandboxes that the worker keeps ready: one, for the canary and for most programs.
 const WARM: usize = 1;
+
+const MIB: f64 = 1_048_576.0;
+
+/// What the worker itself may hold at the end of a family, in MiB: a few of the largest results, and no more.
+const WORKER_MIB_MAX: f64 = 128.0;
 
 /// A worker under attack.
 struct Attack {
@@ -87,13 +90,14 @@ impl Attack {
     async fn begin(family: &str, programs: &[Program]) -> Self {
         let scale = time_scale();
         let bench = Bench::new(family, Keys::Ed25519).await;
-        let mut more = configuration(scale);
+        let mut profiles = Profiles::new(scale);
         let mut volumes = None;
         if programs.iter().any(|program| program.profile() == "volumes") {
             let image = VolumeImage::new(format!("{}:latest", bench.vhost.name)).await;
-            more.push_str(&shell("volumes", &image.0));
+            profiles.shell("volumes", &image.0);
             volumes = Some(image);
         }
+        let more = profiles.configuration();
         let mut setup = bench.setup("worker", Config { python_warm: WARM, more: &more, ..Config::default() });
         let temporary = bench.path("temporary");
         std::fs::create_dir(&temporary).expect("a folder for temporary files");
@@ -175,37 +179,20 @@ impl Attack {
         differences
     }
 
+    /// Whatever programs write, the worker's own memory stays small.
+    async fn memory(&self) {
+        let bytes = self.worker.metric("tester_worker_process_resident_memory_bytes", &[]).await;
+        println!("the worker holds {:.0} MiB", bytes / MIB);
+        assert!(bytes < WORKER_MIB_MAX * MIB, "the worker holds {:.0} MiB", bytes / MIB);
+    }
+
     /// Stops the worker; it must end well, and nothing may be in a queue.
     async fn end(self) {
         assert_eq!(self.not_once(), Vec::<String>::new(), "at the end of the family");
         for queue in ["tester.jobs.default", "tester.dead", "tester.unrouted"] {
             assert_eq!(self.bench.client.depth(queue).await, 0, "messages in {queue}");
         }
+        self.memory().await;
         self.bench.end(self.worker).await;
     }
-}
-
-/// The profiles of the suite: times multiplied, nothing else of the walls touched.
-fn configuration(scale: f64) -> String {
-    let (wall, longest) = (10.0 * scale, 60.0 * scale);
-    let times = |profile: &str| {
-        format!(
-            "[profiles.{profile}.limits]\nwall_seconds = {wall:.1}\ncpu_seconds = {wall:.1}\n\
-             [profiles.{profile}.limits_max]\nwall_seconds = {longest:.1}\ncpu_seconds = {longest:.1}\n"
-        )
-    };
-    let maxima =
-        "cpus = 2\nmemory_bytes = 1073741824\nprocesses = 256\nscratch_bytes = 268435456\nscratch_files = 65536\n";
-    let c = format!(
-        "[profiles.c]\nenabled = true\nwarm = 0\n[profiles.c.compile_limits]\nwall_seconds = {wall:.1}\ncpu_seconds = {wall:.1}\n"
-    );
-    [&times("python"), &times("pytest"), &shell("shell", SANDBOX_IMAGE), &times("shell"), maxima, &c, &times("c")]
-        .concat()
-}
-
-/// A profile for shell scripts in an image.
-fn shell(profile: &str, image: &str) -> String {
-    format!(
-        "[profiles.{profile}]\nimage = \"{image}\"\nentry = \"main.sh\"\nargv = [\"/bin/sh\", \"{{entry}}\"]\nwarm = 0\n"
-    )
 }

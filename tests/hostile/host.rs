@@ -144,8 +144,8 @@ fn process(id: u32) -> Option<Process> {
 
 /// The last 64 hexadecimal digits in a row.
 fn container_id(text: &str) -> Option<String> {
-    let words = text.split(|letter: char| !letter.is_ascii_hexdigit());
-    words.filter(|word| word.len() == 64).next_back().map(str::to_owned)
+    let mut words = text.split(|letter: char| !letter.is_ascii_hexdigit());
+    words.rfind(|word| word.len() == 64).map(str::to_owned)
 }
 
 /// Every container that Docker has, with the parts by which its mounts are known.
@@ -177,4 +177,41 @@ async fn volumes() -> BTreeSet<String> {
 fn names(folder: &PathBuf) -> BTreeSet<String> {
     let entries = fs::read_dir(folder).expect("a folder of the test");
     entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn a_process_is_left_when_its_container_is_gone_or_it_is_in_none() {
+    let id = |letter: &str| letter.repeat(64);
+    let known = BTreeMap::from([(id("a"), Vec::new())]);
+    let ours = BTreeSet::from([id("a"), id("b")]);
+    let left = |container: Option<String>, command: &str| {
+        Process { id: 7, uid: 20_001, container, command: command.to_owned() }.left(&ours, &known).is_some()
+    };
+    assert!(!left(Some(id("a")), "sleep") && left(Some(id("b")), "sleep") && left(None, "sleep"));
+    assert!(!left(Some(id("c")), "sleep"), "somebody else's");
+    assert!(left(Some(id("c")), "containerd-shim -id x") && !left(Some(id("a")), "containerd-shim -id x"));
+    assert_eq!(container_id(&format!("0::/system.slice/docker-{}.scope", id("d"))), Some(id("d")));
+    assert_eq!(container_id("12:pids:/user.slice"), None);
+}
+
+#[tokio::test]
+async fn what_a_worker_leaves_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = format!("hostile-{}", uuid::Uuid::new_v4());
+    let mut host = Host::before(&name, 0, &[folder.path().to_owned()]).await;
+    assert_eq!(host.leftovers(&BTreeSet::new()).await.iter().filter(|left| left.contains(&name)).count(), 0);
+    let label = format!("tester-worker.id={name}");
+    let made = docker(&["create", "--label", &label, "--volume", &format!("{name}:/data"), "tester-sandbox"]).await;
+    fs::write(folder.path().join(&name), "").unwrap();
+    let volume = format!("{name}-unused");
+    docker(&["volume", "create", &volume]).await;
+    let left = host.leftovers(&BTreeSet::new()).await;
+    docker(&["rm", "-fv", made.trim()]).await;
+    docker(&["volume", "rm", &volume, &name]).await;
+    let found = |what: &str| left.iter().any(|left| left.contains(what));
+    assert!(found(&format!("the sandbox {} (created)", made.trim())) && found("1 sandboxes where 0"), "{left:?}");
+    assert!(found(&format!("the volume {volume}")), "{left:?}");
+    assert!(found(&format!("the file {}", folder.path().join(&name).display())), "{left:?}");
+    assert!(!left.contains(&format!("the volume {name}")), "a volume in use is not left: {left:?}");
+    assert!(host.sandboxes().await.contains(made.trim()));
 }

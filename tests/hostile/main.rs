@@ -20,6 +20,8 @@ mod host;
 #[cfg(test)]
 mod page;
 #[cfg(test)]
+mod profiles;
+#[cfg(test)]
 #[path = "../serve/support/mod.rs"]
 #[expect(dead_code, reason = "the suite of `serve` needs more of it than this one")]
 mod support;

@@ -68,6 +68,11 @@ fn a_job_may_not_live_or_run_longer_than_allowed() {
     assert!(sender.admit(&sign_json(&sender.key, &claims()), PropertiesView::default(), NOW).is_ok());
     sender.settings.lifetimes.consumer_timeout_seconds = 129;
     assert_eq!(reject_reason(&sender, &claims()), RejectReason::DeadlineTooLong);
+    // The compiler's time counts too.
+    sender.settings.lifetimes.consumer_timeout_seconds = 149;
+    assert!(sender.admit(&sign_json(&sender.key, &claims()), PropertiesView::default(), NOW).is_ok());
+    sender.profiles.get_mut("python").unwrap().compile_wall_seconds = 20.0;
+    assert_eq!(reject_reason(&sender, &claims()), RejectReason::DeadlineTooLong);
 }
 
 #[test]

@@ -8,8 +8,9 @@ use tester_worker::domain::reason::{DeadReason, RejectReason};
 use tester_worker::domain::verdict::Status;
 use tester_worker::protocol::admission::PropertiesView;
 use tester_worker::protocol::result::ResultClaims;
-use tester_worker::protocol::schema::{job_schema, result_schema};
+use tester_worker::protocol::schema::{event_schema, job_schema, result_schema};
 
+use crate::events::every_event;
 use crate::support::{NOW, claims, edit, job_key, outcome, sign_json, token_sender};
 
 #[track_caller]
@@ -37,6 +38,11 @@ fn the_checked_in_schema_of_a_job_is_the_types() {
 #[test]
 fn the_checked_in_schema_of_a_result_is_the_types() {
     same_as_checked_in("result.schema.json", &result_schema());
+}
+
+#[test]
+fn the_checked_in_schema_of_an_event_is_the_types() {
+    same_as_checked_in("event.schema.json", &event_schema());
 }
 
 #[test]
@@ -98,6 +104,24 @@ fn results_match_their_schema_and_a_missing_member_does_not() {
         no_usage["usage"]["cpu_seconds"] = json!(null);
         assert!(!schema.is_valid(&no_usage));
     }
+}
+
+#[test]
+fn events_match_their_schema_and_a_missing_member_does_not() {
+    let schema = jsonschema::validator_for(&event_schema()).unwrap();
+    for event in every_event() {
+        let claims = serde_json::to_value(&event).unwrap();
+        let errors: Vec<String> = schema.iter_errors(&claims).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:?}");
+        for name in claims.as_object().unwrap().keys() {
+            let mut less = claims.clone();
+            less.as_object_mut().unwrap().remove(name);
+            assert!(!schema.is_valid(&less), "{name} may be missing");
+        }
+    }
+    let mut unnumbered = serde_json::to_value(&every_event()[0]).unwrap();
+    unnumbered["seq"] = json!(0);
+    assert!(!schema.is_valid(&unnumbered));
 }
 
 #[test]

@@ -79,7 +79,12 @@ pub(crate) fn settings() -> Settings {
 
 pub(crate) fn profiles() -> BTreeMap<String, ProfileRules> {
     let limits_max = LimitsPatch { wall_seconds: Some(60.0), memory_bytes: Some(1 << 30), ..LimitsPatch::default() };
-    let python = ProfileRules { entry: "main.py".to_owned(), limits: LimitsPatch::default(), limits_max };
+    let python = ProfileRules {
+        entry: "main.py".to_owned(),
+        limits: LimitsPatch::default(),
+        limits_max,
+        compile_wall_seconds: 0.0,
+    };
     BTreeMap::from([("python".to_owned(), python), ("pytest".to_owned(), ProfileRules::default())])
 }
 
@@ -88,10 +93,11 @@ pub(crate) struct Sender {
     pub(crate) key: String,
     pub(crate) settings: Settings,
     pub(crate) policies: BTreeMap<String, KeyRules>,
+    pub(crate) profiles: BTreeMap<String, ProfileRules>,
 }
 
 pub(crate) fn token_sender() -> Sender {
-    Sender { key: TOKEN.to_owned(), settings: settings(), policies: BTreeMap::new() }
+    Sender { key: TOKEN.to_owned(), settings: settings(), policies: BTreeMap::new(), profiles: profiles() }
 }
 
 impl Sender {
@@ -104,7 +110,7 @@ impl Sender {
 
     pub(crate) fn admission(&self) -> Admission {
         let ring = KeyRing::from_token(&SecretString::from(self.key.as_str())).unwrap();
-        Admission::new(self.settings.clone(), Arc::new(ring), profiles(), self.policies.clone())
+        Admission::new(self.settings.clone(), Arc::new(ring), self.profiles.clone(), self.policies.clone())
     }
 
     /// Both steps.

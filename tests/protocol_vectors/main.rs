@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use make::{NOW, expected, jobs, keys, results};
+use make::{NOW, events, expected, jobs, keys, results};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tester_worker::domain::limits::LimitsPatch;
 use tester_worker::domain::path::PathBounds;
 use tester_worker::domain::reason::{DeadReason, RejectReason};
 use tester_worker::protocol::admission::{Admission, Bounds, PropertiesView, Refusal, Settings};
+use tester_worker::protocol::event::verify_event;
 use tester_worker::protocol::keys::{Direction, KeyRing};
 use tester_worker::protocol::policy::{KeyRules, Lifetimes, ProfileRules};
 use tester_worker::protocol::result::verify_result;
@@ -33,7 +34,7 @@ fn admission(settings: &Value, keys: &Value) -> Admission {
     let profiles = settings["profiles"].as_object().unwrap().iter().map(|(name, profile)| {
         let limits_max: LimitsPatch = serde_json::from_value(profile["limits_max"].clone()).unwrap();
         let entry = profile["entry"].as_str().unwrap().to_owned();
-        (name.clone(), ProfileRules { entry, limits: LimitsPatch::default(), limits_max })
+        (name.clone(), ProfileRules { entry, limits: LimitsPatch::default(), limits_max, compile_wall_seconds: 0.0 })
     });
     let lifetimes = Lifetimes {
         lifetime_seconds_max: number("lifetime_seconds_max"),
@@ -86,6 +87,7 @@ fn the_checked_in_vectors_are_the_ones_made_here() {
     same_as_checked_in("keys.json", &keys());
     same_as_checked_in("jobs.json", &jobs());
     same_as_checked_in("results.json", &results());
+    same_as_checked_in("events.json", &events());
 }
 
 #[test]
@@ -103,6 +105,17 @@ fn a_consumer_does_with_each_result_what_its_vector_says() {
     for vector in load("results.json")["vectors"].as_array().unwrap() {
         let found = verify_result(vector["token"].as_str().unwrap().as_bytes(), &ring, &expected());
         assert_eq!(found.is_ok(), vector["accepted"], "{}: {found:?}", vector["name"]);
+    }
+}
+
+#[test]
+fn a_consumer_does_with_each_event_what_its_vector_says() {
+    let ring = KeyRing::from_jwks(load("keys.json")["workers"].to_string().as_bytes(), Direction::Results).unwrap();
+    for vector in load("events.json")["vectors"].as_array().unwrap() {
+        let token = vector["token"].as_str().unwrap().as_bytes();
+        let found = verify_event(token, &ring, &expected());
+        assert_eq!(found.is_ok(), vector["accepted"], "{}: {found:?}", vector["name"]);
+        assert!(verify_result(token, &ring, &expected()).is_err(), "{} passes for a result", vector["name"]);
     }
 }
 

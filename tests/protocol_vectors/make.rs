@@ -267,6 +267,48 @@ pub(crate) fn results() -> Value {
     json!({ "expected": expected, "vectors": vectors })
 }
 
+fn event_claims(seq: u64, event: &str, content: &Value, case: &Value) -> Value {
+    json!({
+        "v": 1, "iss": "worker-1", "aud": "backend-1", "iat": NOW + 1, "jti": JOB_ID,
+        "job_sha256": expected().digest.to_string(),
+        "attempt": 1, "seq": seq, "event": event, "content": content, "case": case,
+    })
+}
+
+pub(crate) fn events() -> Value {
+    let header = |typ: &str| json!({ "alg": "EdDSA", "kid": "worker-1", "typ": typ });
+    let sign = |input: &str| ed25519_dalek::SigningKey::from_bytes(&WORKER_SEED).sign(input.as_bytes()).to_vec();
+    let row = |name: &str, typ: &str, claims: &Value, accepted: bool| {
+        let token = token(&header(typ), &claims.to_string(), sign);
+        json!({ "name": name, "token": token, "stock_library": "accepts", "accepted": accepted })
+    };
+    let good = |name: &str, claims: &Value| row(name, "event+jwt", claims, true);
+    let bad = |name: &str, claims: &Value| row(name, "event+jwt", claims, false);
+    let mut case = json!({ "name": "1" });
+    let record = result_claims();
+    let members =
+        ["status", "limit", "reason", "message", "exit_code", "signal", "stdout", "stderr", "usage", "evidence"];
+    for member in members {
+        case[member] = record[member].clone();
+    }
+    let stdout = event_claims(2, "stdout", &json!({ "text": "1\n" }), &Value::Null);
+    let mut other_job = stdout.clone();
+    other_job["jti"] = json!("6f2f6a0e-0000-4000-8000-000000000002");
+    let vectors = [
+        good("started", &event_claims(1, "started", &Value::Null, &Value::Null)),
+        good("stdout", &stdout),
+        good("stderr, half a character", &event_claims(3, "stderr", &json!({ "base64": "ww==" }), &Value::Null)),
+        good("case", &event_claims(4, "case", &Value::Null, &case)),
+        row("a result's typ", "result+jwt", &stdout, false),
+        bad("a result's claims", &record),
+        bad("of another job", &other_job),
+        bad("stdout without content", &event_claims(2, "stdout", &Value::Null, &Value::Null)),
+        bad("started with a case", &event_claims(1, "started", &Value::Null, &case)),
+    ];
+    let expected = json!({ "aud": "backend-1", "jti": JOB_ID, "job_sha256": expected().digest.to_string() });
+    json!({ "expected": expected, "vectors": vectors })
+}
+
 pub(crate) fn expected() -> Expected {
     let good = good_jobs();
     let token = good[0]["token"].as_str().unwrap();

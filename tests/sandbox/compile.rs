@@ -1,4 +1,4 @@
-//! Jobs that are compiled first, in the C and C++ profiles that the worker brings along.
+//! Jobs that are compiled first, in the profiles of examples/profiles/c-and-cpp.toml.
 
 use tester_worker::domain::content::Content;
 use tester_worker::domain::evidence::MemoryPeakSource;

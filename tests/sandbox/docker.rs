@@ -123,12 +123,18 @@ impl Image {
     #[track_caller]
     pub(crate) fn changed(changes: &[&str]) -> Self {
         let image = Self { name: crate::job::unique_worker_id() };
-        docker(&["create", "--name", &image.name, &crate::job::sandbox_image(), "true"]);
-        let changes = changes.iter().flat_map(|change| ["--change", change]);
-        let commit: Vec<&str> = ["commit"].into_iter().chain(changes).chain([image.name.as_str(); 2]).collect();
-        docker(&commit);
-        docker(&["rm", &image.name]);
+        image.rebuild(changes);
         image
+    }
+
+    /// Another image of the sandbox image under the same name.
+    #[track_caller]
+    pub(crate) fn rebuild(&self, changes: &[&str]) {
+        docker(&["create", "--name", &self.name, &crate::job::sandbox_image(), "true"]);
+        let changes = changes.iter().flat_map(|change| ["--change", change]);
+        let commit: Vec<&str> = ["commit"].into_iter().chain(changes).chain([self.name.as_str(); 2]).collect();
+        docker(&commit);
+        docker(&["rm", &self.name]);
     }
 }
 

@@ -1,6 +1,7 @@
 //! A job, built up step by step and run as `exec` runs it.
 
 use std::fmt::Display;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,6 +17,7 @@ use tester_worker::domain::limits::{LimitName, LimitsPatch};
 use tester_worker::domain::outcome::{Output, RunRecord};
 use tester_worker::domain::verdict::{LimitHit, Status};
 use tester_worker::ports::conditions::Conditions;
+use tester_worker::ports::events::EventSink;
 use tester_worker::ports::execution::Executor as _;
 use tester_worker::protocol::admission::PropertiesView;
 use tester_worker::protocol::job_writer::{FileClaims, JobDraft, Stamp, sign_job};
@@ -48,12 +50,11 @@ pub(crate) fn unique_worker_id() -> String {
     format!("sandbox-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// The default configuration, with a worker id that no other test has.
+/// The default configuration with the example profiles for C and C++, and a worker id that no other test has.
 pub(crate) fn config() -> Config {
-    let enabled = ["C", "CPP"].map(|name| (format!("TESTER_WORKER__PROFILES__{name}__ENABLED"), "true".to_owned()));
-    let environment =
-        Environment { variables: enabled.into(), host_name: unique_worker_id(), ..Environment::default() };
-    let mut config = config::load_from(None, &environment).unwrap().config;
+    let environment = Environment { host_name: unique_worker_id(), ..Environment::default() };
+    let compilers = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/profiles/c-and-cpp.toml");
+    let mut config = config::load_from(Some(&compilers), &environment).unwrap().config;
     for profile in config.profiles.values_mut() {
         profile.image = if profile.compile.is_empty() { sandbox_image() } else { cpp_image() };
     }
@@ -172,13 +173,18 @@ impl Job {
             let verified = Arc::new(self.verified());
             let (conditions, metrics) = (Conditions::default(), Metrics::new(&self.config));
             let sandboxes = Sandboxes::start(&self.config, "looked-at", &conditions, &metrics);
-            let execution = sandboxes.execute(verified, CancellationToken::new()).await.unwrap();
+            let execution = sandboxes.execute(verified, CancellationToken::new(), EventSink::silent()).await.unwrap();
             let seen = look();
             sandboxes.stop(Duration::from_secs(30)).await;
             (execution.run, seen)
         });
         self.leaves_nothing();
         seen
+    }
+
+    /// Runs the job in sandboxes that were started with its configuration.
+    pub(crate) async fn execute_in(&self, sandboxes: &Sandboxes) -> RunRecord {
+        sandboxes.execute(Arc::new(self.verified()), CancellationToken::new(), EventSink::silent()).await.unwrap().run
     }
 
     #[track_caller]

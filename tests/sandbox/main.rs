@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod artifacts;
 #[cfg(test)]
+mod attack;
+#[cfg(test)]
 mod cases;
 #[cfg(test)]
 mod cli;
@@ -15,6 +17,9 @@ mod compile;
 mod containment;
 #[cfg(test)]
 mod docker;
+#[cfg(test)]
+#[path = "../support/docker_proxy.rs"]
+mod docker_proxy;
 #[cfg(test)]
 mod image;
 #[cfg(test)]

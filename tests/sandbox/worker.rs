@@ -20,6 +20,15 @@ pub(crate) struct Worker {
 impl Worker {
     /// `tester-worker exec`; arguments follow.
     pub(crate) fn exec() -> Self {
+        Self::of("exec")
+    }
+
+    /// `tester-worker doctor`; arguments follow.
+    pub(crate) fn doctor() -> Self {
+        Self::of("doctor")
+    }
+
+    fn of(name: &str) -> Self {
         let id = unique_worker_id();
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_tester-worker"));
@@ -30,7 +39,7 @@ impl Worker {
             }
         }
         command
-            .arg("exec")
+            .arg(name)
             .current_dir(folder.path())
             .env("TESTER_WORKER__WORKER__ID", &id)
             .env("TESTER_WORKER__PROFILES__PYTHON__IMAGE", sandbox_image())

@@ -14,6 +14,9 @@ mod container;
 #[cfg(test)]
 mod dead;
 #[cfg(test)]
+#[path = "../support/docker_proxy.rs"]
+mod docker_proxy;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod memory;
@@ -26,8 +29,12 @@ mod shutdown;
 #[cfg(test)]
 mod sidecar;
 #[cfg(test)]
+mod stream;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod unsigned;
+#[cfg(test)]
+mod walls;
 #[cfg(test)]
 mod warm;

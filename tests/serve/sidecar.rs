@@ -38,7 +38,7 @@ async fn every_page_says_what_the_documents_promise() {
     assert_eq!(status["worker"], worker.id.as_str());
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!((&status["slots"], &status["running"], &status["waiting"]), (&2.into(), &0.into(), &0.into()));
-    for part in ["broker_consume", "broker_publish", "docker", "image", "accepting"] {
+    for part in ["broker_consume", "broker_publish", "docker", "image", "walls", "accepting"] {
         assert_eq!(status["parts"][part], "ready", "{status}");
     }
     let digest = status["profiles"]["python"]["image_digest"].as_str().expect("a digest");

@@ -18,6 +18,7 @@ use tester_runner::message::LaunchError;
 use tester_runner::walls::{Wall, gone};
 
 use crate::complain;
+use crate::probe::Prober;
 use crate::status::{ABOUT_TO_EXECUTE, STEP_EXEC};
 
 pub(crate) use spec::Spec;
@@ -34,7 +35,14 @@ pub(crate) fn main(spec_fd: &str, status_fd: &str) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let error = launch(spec_fd, &mut status);
+    let error = match launch(spec_fd, &mut status) {
+        Ok(prober) => {
+            // What an execution does by itself: the closed pipe tells PID 1 that the program runs.
+            drop(status);
+            return prober.run();
+        }
+        Err(error) => error,
+    };
     let report = serde_json::to_vec(&error).unwrap_or_default();
     if let Err(failed) = status.write_all(&report) {
         complain(&format!("the launcher cannot report `{}`: {failed}", error.step));
@@ -42,16 +50,16 @@ pub(crate) fn main(spec_fd: &str, status_fd: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Runs every step; returns only when one of them failed.
-fn launch(spec_fd: &str, status: &mut File) -> LaunchError {
-    match prepare(spec_fd, status) {
-        Ok(spec) => failed(STEP_EXEC, &steps::execute(&spec)),
-        Err(error) => error,
-    }
+/// Runs every step. A program it becomes; so it returns with a probe of our own that is to run now, or when a step failed.
+fn launch(spec_fd: &str, status: &mut File) -> Result<Prober, LaunchError> {
+    let (spec, prober) = prepare(spec_fd, status)?;
+    prober.ok_or_else(|| failed(STEP_EXEC, &steps::execute(&spec)))
 }
 
-fn prepare(spec_fd: &str, status: &mut File) -> Result<Spec, LaunchError> {
+fn prepare(spec_fd: &str, status: &mut File) -> Result<(Spec, Option<Prober>), LaunchError> {
     let spec = read_spec(spec_fd).map_err(|error| failed("spec", &error))?;
+    // While this process may still read its own executable.
+    let prober = spec.probe.map(Prober::new).transpose().map_err(|error| failed("probe", &error))?;
     for (step, run) in steps::IN_ORDER {
         #[cfg(not(feature = "without-walls"))]
         let done = run(&spec);
@@ -59,14 +67,16 @@ fn prepare(spec_fd: &str, status: &mut File) -> Result<Spec, LaunchError> {
         let done = without::run(step, *run, &spec);
         done.map_err(|error| failed(step, &error))?;
     }
-    let ours = status.as_raw_fd();
-    let also = if gone(Wall::Descriptors) { spec_fd.parse().unwrap_or(ours) } else { ours };
-    close_others(&[ours, also]).map_err(|error| failed("descriptors", &error))?;
+    let mut kept = vec![Some(status.as_raw_fd()), prober.as_ref().and_then(Prober::descriptor)];
+    if gone(Wall::Descriptors) {
+        kept.push(spec_fd.parse().ok());
+    }
+    close_others(&kept).map_err(|error| failed("descriptors", &error))?;
     steps::limit_open_files(&spec).map_err(|error| failed("open_files", &error))?;
     // From here the deny-list holds; it leaves everything that the rest needs.
     steps::deny_system_calls().map_err(|error| failed("seccomp", &error))?;
     status.write_all(&[ABOUT_TO_EXECUTE]).map_err(|error| failed("status", &error))?;
-    Ok(spec)
+    Ok((spec, prober))
 }
 
 fn failed(step: &str, error: &io::Error) -> LaunchError {
@@ -89,8 +99,8 @@ fn read_spec(number: &str) -> io::Result<Spec> {
     serde_json::from_slice(&bytes).map_err(io::Error::other)
 }
 
-/// Closes every descriptor but stdio and those of `keep`, so that the program starts with exactly three.
-fn close_others(keep: &[RawFd]) -> io::Result<()> {
+/// Closes every descriptor but stdio and those of `kept`, so that the program starts with exactly three.
+fn close_others(kept: &[Option<RawFd>]) -> io::Result<()> {
     let mut open = Vec::new();
     for entry in fs::read_dir("/proc/self/fd")? {
         if let Some(number) = entry?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()) {
@@ -98,7 +108,7 @@ fn close_others(keep: &[RawFd]) -> io::Result<()> {
         }
     }
     for number in open {
-        if number > 2 && !keep.contains(&number) {
+        if number > 2 && !kept.contains(&Some(number)) {
             match nix::unistd::close(number) {
                 // The listing's own descriptor was in the list, and is closed already.
                 Ok(()) | Err(nix::errno::Errno::EBADF) => {}

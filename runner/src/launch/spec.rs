@@ -1,6 +1,7 @@
 //! What the launcher is told, by way of an anonymous file and never by arguments or environment.
 
 use serde::{Deserialize, Serialize};
+use tester_runner::message::Probe;
 
 /// One program to confine and execute.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -8,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Spec {
     /// Program and arguments.
     pub(crate) argv: Vec<String>,
+    /// Where the program is looked up unless it has a slash.
+    pub(crate) path: String,
     /// The program's whole environment.
     pub(crate) env: Vec<(String, String)>,
     /// User and group id.
@@ -16,4 +19,6 @@ pub(crate) struct Spec {
     pub(crate) open_files: u64,
     /// `RLIMIT_FSIZE`.
     pub(crate) file_bytes: u64,
+    /// What of the runner's own runs in the place of `argv`.
+    pub(crate) probe: Option<Probe>,
 }

@@ -3,11 +3,13 @@
 use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{Gid, Uid};
-use rustix::fs::Mode;
+use rustix::fs::{Access, Mode};
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 use tester_runner::walls::{Wall, gone};
@@ -168,7 +170,29 @@ pub(super) fn execute(spec: &Spec) -> io::Error {
         return io::Error::from_raw_os_error(super::ERRNO_INVALID);
     };
     let environment = spec.env.iter().map(|(name, value)| (name, value));
-    Command::new(program).args(arguments).env_clear().envs(environment).exec()
+    match look_up(program, &spec.path) {
+        Ok(program) => Command::new(program).args(arguments).env_clear().envs(environment).exec(),
+        Err(error) => error,
+    }
+}
+
+/// The program's file. The standard library would look it up in the `PATH` that the program itself gets, which is the job's
+/// to set: an interpreter that the job brings along would come in place of the image's.
+fn look_up(program: &str, path: &str) -> io::Result<PathBuf> {
+    if program.contains('/') {
+        return Ok(PathBuf::from(program));
+    }
+    let mut found = io::Error::from_raw_os_error(Errno::NOENT.raw_os_error());
+    for folder in path.split(':').filter(|folder| !folder.is_empty()) {
+        let candidate = Path::new(folder).join(program);
+        match rustix::fs::access(&candidate, Access::EXEC_OK) {
+            Ok(()) if candidate.is_file() => return Ok(candidate),
+            // As a shell does: a file that may not be executed is told of only if there is no other.
+            Err(Errno::ACCESS) => found = Errno::ACCESS.into(),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Err(found)
 }
 
 #[cfg(test)]
@@ -181,6 +205,17 @@ mod tests {
     #[test]
     fn a_process_without_any_power_passes() {
         assert_eq!(check_powerless(POWERLESS, 7), Ok(()));
+    }
+
+    #[test]
+    fn a_program_is_looked_up_where_the_order_says_and_one_with_a_slash_is_taken_as_it_is() {
+        assert_eq!(look_up("sh", "/nowhere::/etc:/bin").unwrap(), Path::new("/bin/sh"));
+        assert_eq!(look_up("./sh", "/bin").unwrap(), Path::new("./sh"));
+        for (path, error) in [("/nowhere", Errno::NOENT), ("", Errno::NOENT), ("/bin/sh", Errno::NOENT)] {
+            assert_eq!(look_up("sh", path).unwrap_err().raw_os_error(), Some(error.raw_os_error()), "{path}");
+        }
+        // A folder is not a program.
+        assert!(look_up("bin", "/usr").is_err());
     }
 
     #[test]

@@ -4,34 +4,23 @@ use rustix::io::Errno;
 use tester_runner::frame::{DATA_BYTES_MAX, Kind};
 use tester_runner::message::{FileEnd, List, Listed, Start};
 
+use super::input::Order;
 use super::{Pid1, Stop, as_job};
 use crate::collect::{self, Walk};
 
 /// Waits for the next `Start`. Frames of the run before it, which were under way when it ended, are dropped.
 pub(super) fn next_start(pid1: &mut Pid1) -> Result<Start, Stop> {
     loop {
-        match pid1.link.wait_frame(&mut pid1.reaper)? {
-            Kind::Start => {
+        match pid1.link.wait_order(&mut pid1.reaper)? {
+            Order::Start => {
                 let start = serde_json::from_slice(pid1.link.input.payload())
                     .map_err(|error| Stop::ours("start", format!("the start message cannot be read: {error}")))?;
                 pid1.link.input.shrink();
                 return Ok(start);
             }
-            Kind::List => list(pid1)?,
-            Kind::Fetch => fetch(pid1)?,
-            Kind::Tar | Kind::Stdin | Kind::Cancel => {}
-            kind @ (Kind::Ready
-            | Kind::Stdout
-            | Kind::Stderr
-            | Kind::Report
-            | Kind::StdinCredit
-            | Kind::Started
-            | Kind::Ended
-            | Kind::Fault
-            | Kind::Listing
-            | Kind::Listed
-            | Kind::File
-            | Kind::FileEnd) => return Err(Stop::unexpected(kind)),
+            Order::List => list(pid1)?,
+            Order::Fetch => fetch(pid1)?,
+            Order::Tar | Order::Stdin | Order::Cancel => {}
         }
     }
 }
@@ -65,16 +54,12 @@ fn send_listing(pid1: &mut Pid1, order: List) -> Result<bool, Stop> {
                 None => walk.next().map_err(failed)?,
             };
             let Some(entry) = next else { break Some(false) };
-            match entry.write(space, used) {
-                Some(end) => {
-                    used = end;
-                    listed += 1;
-                }
-                None => {
-                    waiting = Some(entry);
-                    break None;
-                }
-            }
+            let Some(end) = entry.write(space, used) else {
+                waiting = Some(entry);
+                break None;
+            };
+            used = end;
+            listed += 1;
         };
         if used > 0 {
             pid1.link.output.commit(Kind::Listing, used)?;

@@ -76,6 +76,7 @@ mod tests {
         let start = Start {
             uid: 20_000,
             argv: Vec::new(),
+            path: String::new(),
             env: Vec::new(),
             wall_milliseconds,
             cpu_milliseconds,
@@ -86,6 +87,7 @@ mod tests {
             report: false,
             report_bytes_max: 0,
             cpus_milli,
+            probe: None,
         };
         Deadlines::new(&start, now)
     }

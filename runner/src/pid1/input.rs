@@ -15,6 +15,49 @@ pub(crate) fn resident(bytes: usize) -> Vec<u8> {
     vec![0xff; bytes]
 }
 
+/// A frame that the worker may send; its payload is the input's until the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Run a program.
+    Start,
+    /// Bytes of the job's files.
+    Tar,
+    /// Bytes for the program's stdin.
+    Stdin,
+    /// End the run.
+    Cancel,
+    /// Say what the last run left.
+    List,
+    /// Send a file of it.
+    Fetch,
+}
+
+impl Order {
+    /// The order that a frame is; none is a fault of whoever sent it.
+    fn of(kind: Kind) -> Result<Self, Stop> {
+        match kind {
+            Kind::Start => Ok(Self::Start),
+            Kind::Tar => Ok(Self::Tar),
+            Kind::Stdin => Ok(Self::Stdin),
+            Kind::Cancel => Ok(Self::Cancel),
+            Kind::List => Ok(Self::List),
+            Kind::Fetch => Ok(Self::Fetch),
+            Kind::Ready
+            | Kind::Stdout
+            | Kind::Stderr
+            | Kind::Report
+            | Kind::StdinCredit
+            | Kind::Started
+            | Kind::Ended
+            | Kind::Fault
+            | Kind::Listing
+            | Kind::Listed
+            | Kind::File
+            | Kind::FileEnd => Err(Stop::ours("protocol", format!("a {kind:?} frame is the runner's to send"))),
+        }
+    }
+}
+
 /// The reading half of the link.
 pub(crate) struct Input {
     fd: BorrowedFd<'static>,
@@ -46,14 +89,14 @@ impl Input {
     }
 
     /// The next complete frame among what was read; its payload is [`Self::payload`].
-    pub(crate) fn next(&mut self) -> Result<Option<Kind>, Stop> {
+    pub(crate) fn next(&mut self) -> Result<Option<Order>, Stop> {
         let unread = self.buffer.get(self.from..self.to).unwrap_or_default();
         if unread.is_empty() {
             return Ok(None);
         }
         let (consumed, kind) = self.parser.feed(unread).map_err(|error| Stop::ours("protocol", error))?;
         self.from += consumed;
-        Ok(kind)
+        kind.map(Order::of).transpose()
     }
 
     /// The payload of the last frame.

@@ -8,7 +8,7 @@ use tester_runner::frame::Kind;
 
 use super::Stop;
 use super::events::{Interest, Source};
-use super::input::Input;
+use super::input::{Input, Order};
 use super::output::Output;
 use super::reap::Reaper;
 use super::signals::Signals;
@@ -26,11 +26,11 @@ impl Link {
         Ok(Self { input: Input::new(), output: Output::new()?, signals: Signals::new()? })
     }
 
-    /// Waits for a frame while nothing runs; reaps what ends meanwhile.
-    pub(crate) fn wait_frame(&mut self, reaper: &mut Reaper) -> Result<Kind, Stop> {
+    /// Waits for an order while nothing runs; reaps what ends meanwhile.
+    pub(crate) fn wait_order(&mut self, reaper: &mut Reaper) -> Result<Order, Stop> {
         loop {
-            if let Some(kind) = self.input.next()? {
-                return Ok(kind);
+            if let Some(order) = self.input.next()? {
+                return Ok(order);
             }
             let mut interest = Interest::new();
             interest.read(Source::Input, self.input.as_fd());
@@ -132,30 +132,17 @@ impl<'link> TarStream<'link> {
     }
 
     fn next_payload(&mut self) -> Result<(), TarBreak> {
-        match self.link.wait_frame(self.reaper).map_err(TarBreak::Stop)? {
-            Kind::Tar => {
+        match self.link.wait_order(self.reaper).map_err(TarBreak::Stop)? {
+            Order::Tar => {
                 self.at = 0;
                 self.open = !self.link.input.payload().is_empty();
                 self.ended = !self.open;
                 Ok(())
             }
-            Kind::Cancel => Err(TarBreak::Cancelled),
-            kind @ (Kind::Start
-            | Kind::Stdin
-            | Kind::List
-            | Kind::Fetch
-            | Kind::Ready
-            | Kind::Stdout
-            | Kind::Stderr
-            | Kind::Report
-            | Kind::StdinCredit
-            | Kind::Started
-            | Kind::Ended
-            | Kind::Fault
-            | Kind::Listing
-            | Kind::Listed
-            | Kind::File
-            | Kind::FileEnd) => Err(TarBreak::Stop(Stop::unexpected(kind))),
+            Order::Cancel => Err(TarBreak::Cancelled),
+            order @ (Order::Start | Order::Stdin | Order::List | Order::Fetch) => {
+                Err(TarBreak::Stop(Stop::unexpected(order)))
+            }
         }
     }
 }

@@ -114,10 +114,12 @@ fn set_nonblocking(fd: &OwnedFd) -> rustix::io::Result<()> {
 fn write_spec(start: Start) -> io::Result<File> {
     let spec = Spec {
         argv: start.argv,
+        path: start.path,
         env: start.env,
         uid: start.uid,
         open_files: start.open_files,
         file_bytes: start.file_bytes,
+        probe: start.probe,
     };
     let mut file = File::from(rustix::fs::memfd_create("launch", MemfdFlags::empty())?);
     file.write_all(&serde_json::to_vec(&spec).map_err(io::Error::other)?)?;

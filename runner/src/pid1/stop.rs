@@ -2,8 +2,9 @@
 
 use std::fmt::Display;
 
-use tester_runner::frame::Kind;
 use tester_runner::message::Fault;
+
+use super::input::Order;
 
 /// The end of the runner: there is no other way out of the loop.
 #[derive(Debug)]
@@ -25,8 +26,8 @@ impl Stop {
         Self::Fault(Fault { step: step.to_owned(), message: message.to_string(), from_job: true })
     }
 
-    /// A frame that must not come now.
-    pub(crate) fn unexpected(kind: Kind) -> Self {
-        Self::ours("protocol", format!("a {kind:?} frame came out of turn"))
+    /// An order that must not come now.
+    pub(crate) fn unexpected(order: Order) -> Self {
+        Self::ours("protocol", format!("a {order:?} frame came out of turn"))
     }
 }

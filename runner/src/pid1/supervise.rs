@@ -10,6 +10,7 @@ use tester_runner::message::{Cause, LaunchError, Start};
 use super::deadline::Deadlines;
 use super::events::{Interest, Source, Woken};
 use super::evidence::Counts;
+use super::input::Order;
 use super::spawn::Spawned;
 use super::stdin::ProgramStdin;
 use super::stream::{Pumped, Stream};
@@ -117,26 +118,11 @@ impl Program {
 
     /// Takes the frames that were read; whether one of them cancels the run.
     fn take_frames(&mut self, pid1: &mut Pid1) -> Result<bool, Stop> {
-        while let Some(kind) = pid1.link.input.next()? {
-            match kind {
-                Kind::Stdin => self.stdin.push(pid1.link.input.payload())?,
-                Kind::Cancel => return Ok(true),
-                Kind::Start
-                | Kind::Tar
-                | Kind::List
-                | Kind::Fetch
-                | Kind::Ready
-                | Kind::Stdout
-                | Kind::Stderr
-                | Kind::Report
-                | Kind::StdinCredit
-                | Kind::Started
-                | Kind::Ended
-                | Kind::Fault
-                | Kind::Listing
-                | Kind::Listed
-                | Kind::File
-                | Kind::FileEnd => return Err(Stop::unexpected(kind)),
+        while let Some(order) = pid1.link.input.next()? {
+            match order {
+                Order::Stdin => self.stdin.push(pid1.link.input.payload())?,
+                Order::Cancel => return Ok(true),
+                Order::Start | Order::Tar | Order::List | Order::Fetch => return Err(Stop::unexpected(order)),
             }
         }
         Ok(false)

@@ -49,12 +49,18 @@ fn arguments_environment_and_stdin_arrive_as_they_are() {
 }
 
 #[test]
-fn the_program_is_looked_up_in_the_path_of_its_own_environment() {
-    let mut sandbox = Sandbox::new();
+fn the_program_is_looked_up_where_the_order_says_and_not_where_its_own_environment_does() {
+    let tools: &[(&str, &[u8])] = &[("tools/tool.sh", b"#!/bin/sh\necho \"found $0 $1 in $PATH\"\n")];
     let mut start = start(&["tool.sh", "x"]);
-    start.env = vec![("PATH".to_owned(), "/nowhere:/box/tools".to_owned())];
-    let run = sandbox.run(&start, &[("tools/tool.sh", b"#!/bin/sh\necho \"found $0 $1\"\n")], b"");
-    assert_eq!(run.out(), "found /box/tools/tool.sh x\n");
+    start.env = vec![("PATH".to_owned(), "/box/elsewhere:/bin".to_owned())];
+    start.path = "/nowhere:/box/tools".to_owned();
+    let mut sandbox = Sandbox::new();
+    let run = sandbox.run(&start, tools, b"");
+    assert_eq!(run.out(), "found /box/tools/tool.sh x in /box/elsewhere:/bin\n");
+    start.env = vec![("PATH".to_owned(), "/box/tools".to_owned())];
+    start.path = "/bin".to_owned();
+    let run = sandbox.run(&start, tools, b"");
+    assert_eq!(run.ended.launch_error.map(|error| (error.step, error.errno)), Some(("exec".to_owned(), 2)));
 }
 
 #[test]

@@ -27,11 +27,12 @@ pub(crate) struct Options {
     pub(crate) cpu_quota: &'static str,
     pub(crate) pids: &'static str,
     pub(crate) scratch: &'static str,
+    pub(crate) network: &'static str,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { memory: "256m", cpu_quota: "40000", pids: "64", scratch: "size=16m,nr_inodes=1024" }
+        Self { memory: "256m", cpu_quota: "40000", pids: "64", scratch: "size=16m,nr_inodes=1024", network: "none" }
     }
 }
 
@@ -126,7 +127,15 @@ impl Sandbox {
             .args(["run", "-i", "--name", &name, "--label", "tester-worker.id=runner-test"])
             .args(["--user", "0:0", "--workdir", "/", "--entrypoint", "/runner/bin/tester-runner"])
             .args(["--cap-drop", "ALL", "--cap-add", "SETUID", "--cap-add", "SETGID", "--cap-add", "KILL"])
-            .args(["--security-opt", "no-new-privileges", "--read-only", "--network", "none", "--ipc", "private"])
+            .args([
+                "--security-opt",
+                "no-new-privileges",
+                "--read-only",
+                "--network",
+                options.network,
+                "--ipc",
+                "private",
+            ])
             .args(["--log-driver", "none", "--shm-size", "1m", "--pids-limit", options.pids])
             .args(["--cpu-period", "20000", "--cpu-quota", options.cpu_quota])
             .args(["--memory", options.memory, "--memory-swap", options.memory])
@@ -333,6 +342,7 @@ pub(crate) fn start(argv: &[&str]) -> Start {
     Start {
         uid: 20_001,
         argv: argv.iter().map(|&argument| argument.to_owned()).collect(),
+        path: "/usr/local/bin:/usr/bin:/bin".to_owned(),
         env: vec![
             ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned()),
             ("HOME".to_owned(), "/box".to_owned()),
@@ -347,6 +357,7 @@ pub(crate) fn start(argv: &[&str]) -> Start {
         report: false,
         report_bytes_max: 1_048_576,
         cpus_milli: 2000,
+        probe: None,
     }
 }
 

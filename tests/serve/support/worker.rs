@@ -113,6 +113,16 @@ impl Worker {
         .await;
     }
 
+    /// Attacks on walls of its own so far, by the log.
+    pub(crate) fn attacks(&self) -> usize {
+        self.log().matches("held against an attack").count()
+    }
+
+    /// Waits until there were so many.
+    pub(crate) async fn until_attacked(&self, attacks: usize) {
+        until(&format!("{attacks} attacks"), async || (self.attacks() >= attacks).then_some(())).await;
+    }
+
     /// Waits until so many jobs are in a slot.
     pub(crate) async fn until_running(&self, jobs: u64) {
         until(&format!("{jobs} jobs run"), async || (self.status().await["running"] == jobs).then_some(())).await;
