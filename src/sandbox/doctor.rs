@@ -20,6 +20,9 @@ use crate::ports::diagnosis::Finding;
 use crate::telemetry::labels::DockerOperation;
 use crate::telemetry::metrics::Metrics;
 
+/// What the kernel does with the memory of a program that crashes; one setting for the whole host, containers included.
+const CORE_PATTERN: &str = "/proc/sys/kernel/core_pattern";
+
 /// Looks at everything a sandbox needs. Makes one sandbox a profile, attacks it, and removes it again.
 pub async fn examine(config: &Config, epoch: &str) -> Vec<Finding> {
     let engine = Engine::new(&config.docker, Metrics::new(config));
@@ -42,6 +45,12 @@ pub async fn examine(config: &Config, epoch: &str) -> Vec<Finding> {
         }
     }
     findings.push(host(&engine).await);
+    // The daemon of another machine has another kernel.
+    if config.docker.host.starts_with("unix:")
+        && let Ok(pattern) = tokio::fs::read_to_string(CORE_PATTERN).await
+    {
+        findings.push(crash_handler(pattern.trim()));
+    }
     let tasks = TaskTracker::new();
     let maker = Maker::new(engine, &config.worker.id, epoch, &config.docker.runtime, tasks);
     for (name, profile) in &config.profiles {
@@ -63,6 +72,18 @@ pub async fn examine(config: &Config, epoch: &str) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// A pattern that begins with `|` names a program, which the kernel starts as root and outside of every sandbox for each
+/// crash, whatever the crashed program's limit of core files is (core(5)).
+fn crash_handler(pattern: &str) -> Finding {
+    const NAME: &str = "crash handler";
+    if pattern.starts_with('|') {
+        let text =
+            format!("kernel.core_pattern is `{pattern}`: every program that crashes makes this host run it, as root");
+        return Finding::doubtful(NAME, text, "set it to a file's name: sysctl -w kernel.core_pattern=core");
+    }
+    Finding::good(NAME, format!("none (kernel.core_pattern is `{pattern}`)"))
 }
 
 async fn host(engine: &Engine) -> Finding {
@@ -158,6 +179,14 @@ const fn hint(error: &DockerError) -> &'static str {
 mod tests {
     use super::super::attack::Wall;
     use super::*;
+    use crate::ports::diagnosis::Colour;
+
+    #[test]
+    fn a_crash_handler_of_the_host_is_named_and_a_file_is_none() {
+        assert_eq!(crash_handler("core").colour, Colour::Green);
+        let found = crash_handler("|/usr/share/apport/apport %p");
+        assert!(found.colour == Colour::Yellow && found.text.contains("apport"), "{found:?}");
+    }
     use crate::ports::diagnosis::Colour;
 
     #[test]

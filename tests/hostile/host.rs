@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
-use super::support::docker::{containers, docker};
+use serde_json::{Value, json};
+
+use super::support::docker::{self, containers};
 use super::support::nanos_now;
 
 /// The ids that jobs run under.
@@ -46,12 +48,11 @@ impl Host {
     pub(super) async fn sandboxes(&mut self) -> BTreeSet<String> {
         let until = nanos_now();
         let stamp = |nanos: u64| format!("{}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000);
-        let label = format!("label=tester-worker.id={}", self.worker_id);
-        let (since, stop) = (stamp(self.since), stamp(until));
-        let filters =
-            ["--filter", "type=container", "--filter", "event=create", "--filter", &label, "--format", "{{.ID}}"];
-        let made = docker(&[&["events", "--since", &since, "--until", &stop], &filters[..]].concat()).await;
-        self.ours.extend(made.lines().map(str::to_owned));
+        let label = format!("tester-worker.id={}", self.worker_id);
+        let path = format!("/events?since={}&until={}", stamp(self.since), stamp(until));
+        let filters = json!({ "type": ["container"], "event": ["create"], "label": [label] });
+        let made = docker::ask(&path, &filters).await;
+        self.ours.extend(made.iter().map(|event| text(&event["Actor"]["ID"])));
         self.since = until;
         self.ours.clone()
     }
@@ -85,8 +86,8 @@ impl Host {
     async fn left_volumes(&self) -> Vec<String> {
         let mut left = Vec::new();
         for volume in volumes().await.difference(&self.volumes) {
-            let used = docker(&["ps", "-aq", "--filter", &format!("volume={volume}")]).await;
-            if !volume.starts_with("tester-runner-") && used.trim().is_empty() {
+            let used = docker::list("/containers/json?all=1", &json!({ "volume": [volume] })).await;
+            if !volume.starts_with("tester-runner-") && used.is_empty() {
                 left.push(format!("the volume {volume}"));
             }
         }
@@ -150,15 +151,17 @@ fn container_id(text: &str) -> Option<String> {
 
 /// Every container that Docker has, with the parts by which its mounts are known.
 async fn known() -> BTreeMap<String, Vec<String>> {
-    let listed = docker(&["ps", "-aq", "--no-trunc"]).await;
     let mut known = BTreeMap::new();
-    for id in listed.lines() {
-        let format = "{{.GraphDriver.Data.MergedDir}} {{.NetworkSettings.SandboxKey}}";
-        let output = tokio::process::Command::new("docker").args(["inspect", "--format", format, id]).output().await;
-        // Gone since it was listed: then so are its mounts, soon.
-        let printed = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-        let parts = printed.split_whitespace().filter(|part| part.starts_with('/')).map(str::to_owned);
-        known.insert(id.to_owned(), parts.chain([id.to_owned()]).collect());
+    for container in docker::list("/containers/json?all=1", &json!({})).await {
+        let id = text(&container["Id"]);
+        // None for one that is gone since it was listed: then so are its mounts, soon.
+        let inspected = docker::ask(&format!("/containers/{id}/json"), &json!({})).await;
+        let places = inspected
+            .iter()
+            .flat_map(|of| [&of["GraphDriver"]["Data"]["MergedDir"], &of["NetworkSettings"]["SandboxKey"]])
+            .filter_map(|place| place.as_str().filter(|place| place.starts_with('/')).map(str::to_owned));
+        let parts = places.chain([id.clone()]).collect();
+        known.insert(id, parts);
     }
     known
 }
@@ -171,7 +174,13 @@ fn mounts() -> BTreeSet<String> {
 }
 
 async fn volumes() -> BTreeSet<String> {
-    docker(&["volume", "ls", "-q"]).await.lines().map(str::to_owned).collect()
+    let answer = docker::ask("/volumes", &json!({})).await;
+    let listed = answer.iter().filter_map(|document| document["Volumes"].as_array()).flatten();
+    listed.map(|volume| text(&volume["Name"])).collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
 }
 
 fn names(folder: &PathBuf) -> BTreeSet<String> {
@@ -201,13 +210,14 @@ async fn what_a_worker_leaves_is_found() {
     let mut host = Host::before(&name, 0, &[folder.path().to_owned()]).await;
     assert_eq!(host.leftovers(&BTreeSet::new()).await.iter().filter(|left| left.contains(&name)).count(), 0);
     let label = format!("tester-worker.id={name}");
-    let made = docker(&["create", "--label", &label, "--volume", &format!("{name}:/data"), "tester-sandbox"]).await;
+    let made =
+        docker::docker(&["create", "--label", &label, "--volume", &format!("{name}:/data"), "tester-sandbox"]).await;
     fs::write(folder.path().join(&name), "").unwrap();
     let volume = format!("{name}-unused");
-    docker(&["volume", "create", &volume]).await;
+    docker::docker(&["volume", "create", &volume]).await;
     let left = host.leftovers(&BTreeSet::new()).await;
-    docker(&["rm", "-fv", made.trim()]).await;
-    docker(&["volume", "rm", &volume, &name]).await;
+    docker::docker(&["rm", "-fv", made.trim()]).await;
+    docker::docker(&["volume", "rm", &volume, &name]).await;
     let found = |what: &str| left.iter().any(|left| left.contains(what));
     assert!(found(&format!("the sandbox {} (created)", made.trim())) && found("1 sandboxes where 0"), "{left:?}");
     assert!(found(&format!("the volume {volume}")), "{left:?}");

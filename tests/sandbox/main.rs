@@ -35,4 +35,6 @@ mod leftovers;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod lost_runner;
+#[cfg(test)]
 mod worker;
