@@ -39,7 +39,7 @@ fn again<T: DeserializeOwned + Serialize + PartialEq>(bytes: &[u8]) -> Result<()
 fn ended() -> Value {
     serde_json::json!({
         "cause": "exited", "exit": { "code": 0 }, "launch_error": { "step": "exec", "errno": 2, "message": "no" },
-        "wall_nanoseconds": 1, "cpu_nanoseconds": 1, "throttled_nanoseconds": 1, "memory_peak_bytes": 1,
+        "wall_nanoseconds": 1, "cpu_nanoseconds": 1, "throttled_nanoseconds": 1, "cpu_wait_nanoseconds": 1, "memory_peak_bytes": 1,
         "memory_peak_source": "cgroup", "oom_kills": 0, "pids_limit_hits": 0, "processes_killed": 0,
         "kill_nanoseconds": 1, "stdout_bytes_total": 1, "stderr_bytes_total": 1, "report_truncated": false, "clean": true,
     })
