@@ -187,7 +187,6 @@ mod tests {
         let found = crash_handler("|/usr/share/apport/apport %p");
         assert!(found.colour == Colour::Yellow && found.text.contains("apport"), "{found:?}");
     }
-    use crate::ports::diagnosis::Colour;
 
     #[test]
     fn every_verdict_has_its_colour_and_what_is_not_green_has_a_hint() {
