@@ -67,6 +67,11 @@ pub(super) async fn run(family: &str) {
     let filter = optional_variable("TESTER_WORKER_TEST_HOSTILE").unwrap_or_default();
     let chosen: Vec<Program> =
         programs(family).into_iter().filter(|program| program.name().contains(&filter)).collect();
+    if chosen.is_empty() {
+        assert!(!filter.is_empty(), "the family `{family}` has no program");
+        println!("no program of `{family}` has `{filter}` in its name");
+        return;
+    }
     let mut attack = Attack::begin(family, &chosen).await;
     let mut table = String::new();
     let mut failed = 0;
