@@ -2,7 +2,7 @@
 
 use crate::job::Job;
 
-const PYTHON: &str = r#"
+const PYTHON: &str = r"
 import asyncio, concurrent.futures, ctypes, decimal, json, locale, mmap, multiprocessing, os, pathlib, queue, random, select
 import shutil, signal, socket, socketserver, sqlite3, ssl, struct, subprocess, sys, tempfile, threading, time, zipfile, zlib
 from multiprocessing import shared_memory
@@ -62,7 +62,7 @@ def main():
 
 if __name__ == '__main__':
     main()
-"#;
+";
 
 const PYTEST: &str = r"
 import multiprocessing, os, subprocess, sys, threading
