@@ -29,7 +29,7 @@ enum Walls {
 }
 
 /// What is known of one profile.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Profile {
     state: ProfileState,
     walls: Walls,
@@ -112,15 +112,13 @@ impl Health {
         if let Some(state) = profiles.get_mut(profile) {
             change(state);
         }
-        let states: Vec<(String, Profile)> =
-            profiles.iter().map(|(name, profile)| (name.clone(), profile.clone())).collect();
-        drop(profiles);
-        self.publish(&states);
+        // Under the lock: of two changes at once, the later one is told last.
+        self.publish(&profiles);
     }
 
-    fn publish(&self, states: &[(String, Profile)]) {
+    fn publish(&self, states: &BTreeMap<String, Profile>) {
         let first =
-            |wanted: fn(&ProfileState) -> Option<String>| states.iter().find_map(|(_, profile)| wanted(&profile.state));
+            |wanted: fn(&ProfileState) -> Option<String>| states.values().find_map(|profile| wanted(&profile.state));
         let no_docker = first(|state| match state {
             ProfileState::NoDocker(reason) => Some(reason.clone()),
             ProfileState::Starting | ProfileState::Warm | ProfileState::NoImage(_) | ProfileState::Failing(_) => None,
@@ -138,19 +136,20 @@ impl Health {
             ProfileState::Failing(reason) => Some(format!("the profile `{name}` has no sandboxes: {reason}")),
         });
         let heard = states
-            .iter()
-            .any(|(_, profile)| profile.state != ProfileState::Starting || profile.walls != Walls::NotAttacked);
+            .values()
+            .any(|profile| profile.state != ProfileState::Starting || profile.walls != Walls::NotAttacked);
+        let usable_now = no_docker.is_none() && states.values().all(may_run);
         if heard {
-            self.usable.send_if_modified(|usable| {
-                let now = no_docker.is_none() && states.iter().all(|(_, profile)| may_run(profile));
-                std::mem::replace(usable, now) != now
-            });
             set(&self.docker, no_docker.clone());
         }
         set(&self.walls, first_wall(states));
         let image_unknown = no_docker.map(|_| "Docker does not answer".to_owned());
         set(&self.image, no_image.or(image_unknown));
         set(&self.pool, not_warm);
+        if heard {
+            // Last: whoever is woken by it finds the reason.
+            self.usable.send_if_modified(|usable| std::mem::replace(usable, usable_now) != usable_now);
+        }
     }
 }
 
@@ -164,7 +163,7 @@ fn may_run(profile: &Profile) -> bool {
 }
 
 /// Why walls are not ready; one that fell before one that was not attacked yet.
-fn first_wall(states: &[(String, Profile)]) -> Option<String> {
+fn first_wall(states: &BTreeMap<String, Profile>) -> Option<String> {
     let broken = states.iter().find_map(|(name, profile)| match &profile.walls {
         Walls::Broken(reason) => Some(format!("the profile `{name}`: {reason}")),
         Walls::NotAttacked | Walls::Held => None,
