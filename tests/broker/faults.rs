@@ -190,13 +190,19 @@ async fn a_memory_alarm_holds_publishes_back_and_acknowledgements_flow() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_publish_above_the_brokers_maximum_is_not_confirmed_and_breaks_nothing() {
     let bench = Bench::new("toolarge").await;
-    let set = |bytes: u32| format!("application:set_env(rabbit, max_message_size, {bytes}).");
-    // A channel reads it once, when it is opened.
+    // A channel reads it once, when it is opened: RabbitMQ 3.10 from the environment, 4.0 from a term that it makes of it at its start.
+    let get = "application:get_env(rabbit, max_message_size, none).";
+    let default: u32 = rabbitmqctl(&["eval", get]).await.trim().parse().unwrap();
+    let set = |bytes: u32| {
+        format!(
+            "application:set_env(rabbit, max_message_size, {bytes}), persistent_term:put(max_message_size, {bytes})."
+        )
+    };
     rabbitmqctl(&["eval", &set(1_000_000)]).await;
     let running = bench.start().await;
     let large = message(Address::Dead, &vec![b'x'; 1_000_001]);
     let end = running.publisher.publish(&large).await;
-    rabbitmqctl(&["eval", &set(134_217_728)]).await;
+    rabbitmqctl(&["eval", &set(default)]).await;
     assert_eq!(end, PublishEnd::NotConfirmed);
     assert_eq!(running.publisher.publish(&message(Address::Dead, b"small")).await, PublishEnd::Confirmed);
     bench.until_depth(&bench.settings.names.dead(), 1).await;
