@@ -1,7 +1,7 @@
 //! `tester-worker serve` from end to end: the real binary as a process of its own, a real RabbitMQ and a real Docker.
 //!
 //! scripts/test sets what the tests need: `TESTER_WORKER_TEST_AMQP_URL`, `TESTER_WORKER_TEST_RABBITMQCTL`,
-//! `TESTER_WORKER_TEST_PYTHON` and `TESTER_WORKER_TEST_WORKER_IMAGE`. What is missing fails the test that needs it.
+//! `TESTER_WORKER_TEST_PYTHON`, `TESTER_WORKER_TEST_WORKER_IMAGE` and `TESTER_WORKER_TEST_RABBITMQ_IMAGE`. What is missing fails the test that needs it.
 
 #[cfg(test)]
 mod absent;
@@ -9,6 +9,8 @@ mod absent;
 mod backend;
 #[cfg(test)]
 mod bad_input;
+#[cfg(test)]
+mod cluster;
 #[cfg(test)]
 mod container;
 #[cfg(test)]

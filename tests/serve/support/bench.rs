@@ -9,7 +9,7 @@ use tester_worker::protocol::signing::SigningKey;
 
 use super::client::{Client, ISSUER};
 use super::token::{SECRET, Seed, jwks};
-use super::vhost::Vhost;
+use super::vhost::{Broker, Vhost};
 use super::worker::{Setup, Worker};
 
 /// A sender's key.
@@ -55,7 +55,12 @@ pub(crate) struct Bench {
 impl Bench {
     /// Everything but a worker.
     pub(crate) async fn new(test: &str, keys: Keys) -> Self {
-        let vhost = Vhost::new(test);
+        Self::at(Broker::shared(), test, keys).await
+    }
+
+    /// The same with a broker of the test's own.
+    pub(crate) async fn at(broker: Broker, test: &str, keys: Keys) -> Self {
+        let vhost = Vhost::new(test, broker);
         let folder = TempDir::with_prefix("tester-worker-e2e-").expect("a folder");
         let (sender, worker) = match keys {
             Keys::Token => {

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod client;
+pub(crate) mod cluster;
 pub(crate) mod docker;
 pub(crate) mod http;
 pub(crate) mod token;
