@@ -6,7 +6,8 @@
 //! from running jobs that their deliveries are no longer theirs.
 //!
 //! ```text
-//! Broker::start ─┬─ consume supervisor ── Link ── one channel ── a consumer per class ──▶ mpsc::Sender<Delivered>
+//! Broker::start ─┬─ consume supervisor ── Link ─┬─ one channel ── a consumer per class ──▶ mpsc::Sender<Delivered>
+//!                │                              └─ one channel ── the control queue ──▶ mpsc::Sender<Bytes>
 //!                └─ publish supervisor ── Link ── confirm channels ◀── BrokerPublisher::publish
 //! ```
 
@@ -16,6 +17,7 @@ mod backoff;
 pub mod client;
 mod connection;
 mod consumer;
+mod control;
 pub mod dead;
 mod declare;
 mod delivered;
@@ -24,6 +26,7 @@ pub mod error;
 pub mod events;
 mod explain;
 mod guard;
+pub mod operator;
 mod outbound;
 mod publisher;
 pub mod settings;
@@ -33,6 +36,7 @@ mod wire;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -47,6 +51,7 @@ pub use self::settings::{Settings, Timeouts};
 
 use self::connection::Brokers;
 use self::consumer::Consuming;
+use self::control::ControlQueue;
 use self::supervisor::Supervisor;
 
 /// Whether the worker wants deliveries.
@@ -70,6 +75,10 @@ pub struct Parts<'a> {
     pub consuming: watch::Sender<bool>,
     /// Where deliveries go; bounded by classes times slots ([`Settings::deliveries_max`]).
     pub deliveries: mpsc::Sender<Delivered>,
+    /// Where the bodies of control messages go; bounded.
+    pub control: mpsc::Sender<Bytes>,
+    /// This process's own name, in that of its control queue.
+    pub epoch: &'a str,
     /// Where readiness is told.
     pub conditions: &'a Conditions,
     /// Who counts.
@@ -92,7 +101,7 @@ impl Broker {
     /// # Errors
     /// A URL that is none, or no URL at all.
     pub fn start(settings: Settings, parts: Parts<'_>) -> Result<BrokerPublisher, BrokerError> {
-        let Parts { gate, consuming, deliveries, conditions, events, cancel, tasks } = parts;
+        let Parts { gate, consuming, deliveries, control, epoch, conditions, events, cancel, tasks } = parts;
         let settings = Arc::new(settings);
         let consume = Supervisor {
             role: Role::Consume,
@@ -110,8 +119,9 @@ impl Broker {
             events,
             cancel,
         };
+        let control = ControlQueue::new(&settings, epoch, control);
         let (links, publisher) = BrokerPublisher::new(settings);
-        tasks.spawn(supervisor::consume(consume, Consuming { gate, deliveries, active: consuming }));
+        tasks.spawn(supervisor::consume(consume, Consuming { gate, deliveries, control, active: consuming }));
         tasks.spawn(supervisor::publish(publish, links));
         Ok(publisher)
     }

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod config;
+mod control;
 mod dead;
 mod doctor;
 mod exec;
@@ -15,6 +16,7 @@ pub mod output;
 pub mod reference;
 pub mod render;
 mod serve;
+mod signer;
 pub mod status;
 mod submit;
 
@@ -51,6 +53,8 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Exec(options) => exec::run(&load(file)?, options),
         Command::Submit(options) => submit::run(&load(file)?, options),
         Command::Doctor(options) => doctor::run(&load(file)?, options),
+        Command::Cancel(options) => control::cancel(&load(file)?, options),
+        Command::Drain(options) => control::drain(&load(file)?, options),
         Command::Dead(command) => dead::run(&load(file)?, command),
     }
 }

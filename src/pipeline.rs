@@ -6,11 +6,14 @@
 //!     │                              └─ new ──▶ waiting, one line a class
 //!     └─ a slot is free ──▶ Lines::pick by weight ──▶ run_job: admit, execute, sign, publish, acknowledge
 //!                                                                     └─ stream: its events meanwhile
+//! Dispatcher::heed ── control message ──▶ cancel: the job's token; a waiting or coming one is answered without a slot
 //! ```
 //!
 //! What is published and what becomes of a delivery is `domain::settlement`'s to say, nobody else's.
 
 mod answer;
+mod cancelled;
+mod control;
 mod dispatch;
 mod intake;
 mod lines;
@@ -20,6 +23,7 @@ mod registry;
 mod run;
 mod stream;
 
+pub use control::Heard;
 pub use dispatch::{Dispatcher, Drained, Settings};
 pub use registry::Running;
 

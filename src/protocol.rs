@@ -7,6 +7,7 @@ pub mod admission;
 mod cases;
 mod claims;
 pub mod content;
+pub mod control;
 mod envelope;
 pub mod event;
 mod fields;
@@ -31,5 +32,7 @@ pub const JOB_TYP: &str = "job+jwt";
 pub const RESULT_TYP: &str = "result+jwt";
 /// `typ` of an event.
 pub const EVENT_TYP: &str = "event+jwt";
+/// `typ` of a control message.
+pub const CONTROL_TYP: &str = "control+jwt";
 /// How far clocks may differ, in seconds.
 pub const LEEWAY_SECONDS: u64 = 5;

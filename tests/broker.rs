@@ -8,6 +8,9 @@ mod commands;
 #[path = "broker/connect.rs"]
 mod connect;
 #[cfg(test)]
+#[path = "broker/control.rs"]
+mod control;
+#[cfg(test)]
 #[path = "broker/deliver.rs"]
 mod deliver;
 #[cfg(test)]

@@ -18,6 +18,10 @@ impl BrokerEvents for Counting {
         self.0.reconnected(label(role), cause_label(cause));
     }
 
+    fn control_listening(&self, listening: bool) {
+        self.0.control_listening(listening);
+    }
+
     fn blocked(&self, role: Role, blocked: bool) {
         tracing::warn!(
             role = role.as_str(),

@@ -216,7 +216,7 @@ pub fn admission(config: &Config, ring: KeyRing) -> Result<Admission, PolicyErro
         .map(|(kid, policy)| {
             let rules =
                 KeyRules::new(kid, policy.profiles.as_deref(), policy.reply_queues.as_deref(), policy.limits_max)?;
-            Ok((kid.clone(), rules))
+            Ok((kid.clone(), rules.with_drain(policy.may_drain)))
         })
         .collect::<Result<BTreeMap<_, _>, PolicyError>>()?;
     Ok(Admission::new(settings, Arc::new(ring), profiles, policies))

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! start: keys ─▶ sidecar's port ─▶ broker, gate closed ─▶ sandboxes ─▶ dispatcher ─▶ accepting
-//! stop:  not accepting ─▶ consumers cancelled ─▶ waiting jobs given back ─▶ running jobs end or are given back
+//! stop:  (a signal, or a signed `drain`) not accepting ─▶ consumers cancelled ─▶ waiting jobs given back ─▶ running jobs end or are given back
 //!        ─▶ sandboxes removed ─▶ broker closed ─▶ sidecar
 //! ```
 
@@ -42,6 +42,9 @@ const BROKER_LIMIT: Duration = Duration::from_secs(10);
 /// Bytes of all stored results. Not in the configuration: the number and the size of results are. Enough for a thousand
 /// of the usual size, and little beside what the worker needs anyway: it runs on small machines.
 const RESULTS_STORED_BYTES_MAX: usize = 4 * 1_048_576;
+
+/// Control messages that may wait to be heeded.
+const CONTROL_WAITING_MAX: usize = 16;
 
 /// Ids of ended jobs that are remembered until their `exp`.
 const IDS_MAX: usize = 100_000;
@@ -93,29 +96,38 @@ struct Worker {
     pulse: Pulse,
     broker_stop: CancellationToken,
     broker_tasks: TaskTracker,
+    /// Cancelled when a control message asks this worker to drain.
+    drain_asked: CancellationToken,
     stop_last: CancellationToken,
     last_tasks: TaskTracker,
 }
 
-/// Works until a signal.
+/// Works until a signal, or until somebody who may asks it to drain.
 ///
 /// # Errors
 /// [`ServeError`]: the worker never started. Once it has, it stays up whatever is away.
 pub async fn serve(loaded: Loaded) -> Result<Ended, ServeError> {
     let mut signals = Signals::take()?;
     let worker = start(loaded).await?;
-    let drain = CancellationToken::new();
+    let (drain, asked) = (CancellationToken::new(), worker.drain_asked.clone());
     let mut work = std::pin::pin!(worker.work(drain.clone()));
-    tokio::select! {
-        ended = &mut work => return Ok(ended),
-        came = signals.next() => {
-            tracing::info!("{came:?} came: draining; a second signal ends at once");
-            drain.cancel();
+    let mut signalled = false;
+    loop {
+        tokio::select! {
+            ended = &mut work => return Ok(ended),
+            came = signals.next() => {
+                // A signal after an ordered drain is the first one: a service manager may be no part of that order.
+                if std::mem::replace(&mut signalled, true) {
+                    return Ok(Ended::Killed(came));
+                }
+                tracing::info!("{came:?} came: draining; a second signal ends at once");
+                drain.cancel();
+            }
+            () = asked.cancelled(), if !drain.is_cancelled() => {
+                tracing::info!("a control message asks for it: draining");
+                drain.cancel();
+            }
         }
-    }
-    tokio::select! {
-        ended = work => Ok(ended),
-        came = signals.next() => Ok(Ended::Killed(came)),
     }
 }
 
@@ -135,11 +147,14 @@ async fn start(loaded: Loaded) -> Result<Worker, ServeError> {
     let (consuming_told, consuming) = watch::channel(false);
     let settings = broker::Settings::new(&config.broker, &config.worker.id, config.worker.slots);
     let (deliveries_in, deliveries) = mpsc::channel(settings.deliveries_max());
+    let (control_in, control) = mpsc::channel(CONTROL_WAITING_MAX);
     let (broker_stop, broker_tasks) = (CancellationToken::new(), TaskTracker::new());
     let parts = Parts {
         gate: gate_seen,
         consuming: consuming_told,
         deliveries: deliveries_in,
+        control: control_in,
+        epoch: &epoch,
         conditions: &conditions,
         events: Arc::new(Counting(metrics.clone())),
         cancel: broker_stop.clone(),
@@ -153,25 +168,22 @@ async fn start(loaded: Loaded) -> Result<Worker, ServeError> {
         Dispatcher::new(pipeline_settings(&config), sandboxes.clone(), publisher, (admission, signer), metrics.clone());
     let (stop_last, last_tasks) = (CancellationToken::new(), TaskTracker::new());
     last_tasks.spawn(source.watch((admission_in, signer_in), metrics.clone(), known, stop_last.clone()));
+    let drain_asked = CancellationToken::new();
+    // It ends with the broker's connections, which hold the other end of the channel.
+    last_tasks.spawn(dispatcher.clone().heed(control, drain_asked.clone()));
     let pulse = Pulse::default();
+    let overview = Overview {
+        worker_id: config.worker.id.clone(),
+        epoch,
+        slots: config.worker.slots,
+        started_at: Instant::now(),
+        conditions: conditions.clone(),
+        sandboxes: sandboxes.clone(),
+        dispatcher: dispatcher.clone(),
+    };
     if let Some(sidecar) = sidecar {
-        let overview = Overview {
-            worker_id: config.worker.id.clone(),
-            epoch,
-            slots: config.worker.slots,
-            started_at: Instant::now(),
-            conditions: conditions.clone(),
-            sandboxes: sandboxes.clone(),
-            dispatcher: dispatcher.clone(),
-        };
         tracing::info!("the sidecar listens on {}", sidecar.address());
-        let shown = Shown {
-            conditions: conditions.clone(),
-            metrics: metrics.clone(),
-            liveness: Arc::new(pulse.clone()),
-            status: Arc::new(overview),
-        };
-        last_tasks.spawn(sidecar.serve(shown, stop_last.clone()));
+        last_tasks.spawn(sidecar.serve(shown(&metrics, &pulse, overview), stop_last.clone()));
     }
     let accepting = conditions.part(Part::Accepting);
     Ok(Worker {
@@ -186,9 +198,20 @@ async fn start(loaded: Loaded) -> Result<Worker, ServeError> {
         pulse,
         broker_stop,
         broker_tasks,
+        drain_asked,
         stop_last,
         last_tasks,
     })
+}
+
+/// What the sidecar shows.
+fn shown(metrics: &Metrics, pulse: &Pulse, overview: Overview) -> Shown {
+    Shown {
+        conditions: overview.conditions.clone(),
+        metrics: metrics.clone(),
+        liveness: Arc::new(pulse.clone()),
+        status: Arc::new(overview),
+    }
 }
 
 impl Worker {

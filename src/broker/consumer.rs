@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::Gate;
 use super::connection::{Link, Sign, Watch};
+use super::control::ControlQueue;
 use super::delivered::delivered;
 use super::error::BrokerError;
 use super::events::Cause;
@@ -22,6 +23,8 @@ use crate::ports::messages::Delivered;
 pub(super) struct Consuming {
     pub(super) gate: watch::Receiver<Gate>,
     pub(super) deliveries: mpsc::Sender<Delivered>,
+    /// What is listened to beside, over the same link.
+    pub(super) control: ControlQueue,
     /// Whether the broker may send deliveries: whoever drains waits until it may not.
     pub(super) active: watch::Sender<bool>,
 }
@@ -43,11 +46,15 @@ impl Session for Consuming {
         };
         supervisor.events.connected(supervisor.role);
         let wanted = *self.gate.borrow_and_update();
-        let worked = async {
+        let control = self.control.clone();
+        let work = async {
             consumers.follow(wanted).await?;
             self.pump(&mut consumers, watch).await
         };
-        let worked = worked.await;
+        let worked = tokio::select! {
+            worked = work => worked,
+            never = control.listen(link, supervisor.events.as_ref()) => never,
+        };
         self.active.send_replace(false);
         worked?;
         // The answer to this proves that the broker has read every acknowledgement before it.

@@ -5,7 +5,9 @@
 
 mod greeting;
 
-use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::options::{
+    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions, QueueDeclareOptions,
+};
 use lapin::protocol::{AMQPSoftError, BasicProperties};
 use lapin::types::FieldTable;
 
@@ -124,6 +126,10 @@ async fn examine(settings: &Settings, link: &Link, checks: &mut Vec<Check>) -> R
             checks.push(ask.write(&exchange).await?);
         }
     }
+    let control = format!("exchange `{}`", names.control());
+    if !missing.iter().any(|problem| problem.subject == control) {
+        checks.push(ask.control().await?);
+    }
     for class in &settings.classes {
         let queue = names.class_queue(class);
         if !missing.iter().any(|problem| problem.subject == format!("queue `{queue}`")) {
@@ -157,6 +163,30 @@ impl Ask<'_> {
             }
             Err(error) => self.refused(subject.to_owned(), "configure", &error, false),
         }
+    }
+
+    /// A queue like the one in which control messages come, bound to their exchange.
+    async fn control(&self) -> Result<Check, BrokerError> {
+        let exchange = self.settings.names.control();
+        let name = format!("{exchange}.doctor.{}", uuid::Uuid::new_v4());
+        let doing = "ask for permission to hear control messages";
+        let channel = self.link.channel().await?;
+        let options =
+            QueueDeclareOptions { passive: false, durable: false, exclusive: true, auto_delete: true, nowait: false };
+        let subject = "permission to hear control messages";
+        let (queue, exchange) = (short(doing, &name)?, short(doing, &exchange)?);
+        let declared = channel.queue_declare(queue.clone(), options, FieldTable::default());
+        if let Err(error) = self.link.ask(doing, declared).await? {
+            return self.refused(subject.to_owned(), "configure", &error, false);
+        }
+        let options = QueueBindOptions { nowait: false };
+        let bound = channel.queue_bind(queue.clone(), exchange, "".into(), options, FieldTable::default());
+        if let Err(error) = self.link.ask(doing, bound).await? {
+            return self.refused(subject.to_owned(), "write` and `read", &error, false);
+        }
+        let deleted = channel.queue_delete(queue, lapin::options::QueueDeleteOptions::default());
+        self.link.call(doing, deleted).await?;
+        Ok(Check::good(subject, "given"))
     }
 
     /// A message whose expiration is no number: the broker checks the permission first, then refuses it.

@@ -94,6 +94,8 @@ pub trait BrokerEvents: Debug + Send + Sync + 'static {
     fn reconnecting(&self, role: Role, cause: Cause);
     /// The broker holds the connection's publishes back (a memory or disk alarm), or does so no longer.
     fn blocked(&self, role: Role, blocked: bool);
+    /// Control messages can be heard, or not.
+    fn control_listening(&self, listening: bool);
 }
 
 /// Counts nothing.
@@ -101,6 +103,7 @@ impl BrokerEvents for () {
     fn connected(&self, _: Role) {}
     fn reconnecting(&self, _: Role, _: Cause) {}
     fn blocked(&self, _: Role, _: bool) {}
+    fn control_listening(&self, _: bool) {}
 }
 
 #[cfg(test)]

@@ -56,6 +56,11 @@ impl Names {
         format!("{}.control", self.prefix)
     }
 
+    /// The queue through which one process hears what is said on the control exchange.
+    pub fn control_queue(&self, worker_id: &str, epoch: &str) -> String {
+        format!("{}.control.{worker_id}.{epoch}", self.prefix)
+    }
+
     /// The exchange for results; empty: the default exchange.
     pub fn results_exchange(&self) -> &str {
         &self.results_exchange

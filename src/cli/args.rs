@@ -42,6 +42,19 @@ pub enum Command {
     /// Exit status: 0 ok, 1 any other signed result, 2 bad usage, 70 internal error, unverifiable or no result,
     /// 130 interrupted.
     Submit(Submit),
+    /// Cancel a job, wherever it is
+    ///
+    /// Every worker is told. A running job is ended, one that waits is not run; either way its result says `cancelled`. A job
+    /// that was answered before stays answered.
+    ///
+    /// Exit status: 0 the workers were told, 2 bad usage, 70 they were not.
+    Cancel(Cancel),
+    /// Make a worker finish what it has and stop
+    ///
+    /// As SIGTERM does, from anywhere. With a JWKS file the key's policy needs `may_drain = true`.
+    ///
+    /// Exit status: 0 the workers were told, 2 bad usage, 70 they were not.
+    Drain(Drain),
     /// Check the daemon, the images, cgroups, the broker and the keys, and say how to mend what is wrong
     ///
     /// Exit status: 0 nothing is red, 1 something is.
@@ -155,6 +168,49 @@ pub struct Submit {
     /// JWKS file with the workers' public keys [default: HS256 with WORKER_AUTH_TOKEN]
     #[arg(long, value_name = "FILE")]
     pub results_jwks: Option<PathBuf>,
+}
+
+/// Who gives an order, and how it is shown.
+#[derive(Debug, Args)]
+pub struct Order {
+    /// Ed25519 key whose direction is control, PKCS#8 PEM [default: HS256 with WORKER_AUTH_TOKEN]
+    #[arg(long, value_name = "FILE", requires = "kid")]
+    pub key_file: Option<PathBuf>,
+    /// `kid` of the key
+    #[arg(long, value_name = "KID", requires = "key_file")]
+    pub kid: Option<String>,
+    /// Who gives the order (`iss`); a job is cancelled by its own issuer [default: the key's kid, or `submit` with the
+    /// shared token]
+    #[arg(long, value_name = "NAME")]
+    pub iss: Option<String>,
+    /// Print what was said on stdout as one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `cancel`
+#[derive(Debug, Args)]
+pub struct Cancel {
+    /// Id of the job (`jti`)
+    #[arg(value_name = "JOB_ID")]
+    pub job: uuid::Uuid,
+    /// How long workers remember it, so that the job is not run when it comes later [default: protocol.lifetime_seconds_max]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub holds_seconds: Option<u64>,
+    /// The order.
+    #[command(flatten)]
+    pub order: Order,
+}
+
+/// `drain`
+#[derive(Debug, Args)]
+pub struct Drain {
+    /// Id of the worker (`worker.id`)
+    #[arg(value_name = "WORKER_ID")]
+    pub worker: String,
+    /// The order.
+    #[command(flatten)]
+    pub order: Order,
 }
 
 /// `doctor`

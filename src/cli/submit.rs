@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use secrecy::SecretString;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::args::Submit;
 use super::failure::Failure;
 use super::live::Live;
+use super::signer::{self, Named};
 use super::status::Ending;
 use super::{job, output};
 use crate::app::signals::Signals;
@@ -23,8 +23,8 @@ use crate::protocol::keys::{Direction, KeyRing};
 use crate::protocol::result::{Expected, ResultClaims, verify_result};
 use crate::protocol::signing::SigningKey;
 
-/// The `iss` of jobs that are signed with the shared token.
-const ISSUER: &str = "submit";
+/// What to do without a key.
+const KEY_HINT: &str = "set WORKER_AUTH_TOKEN, or give --key-file, --kid and --results-jwks";
 
 /// How much longer than the job holds its result is waited for: a refusal because it expired is a result, too.
 const RESULT_GRACE: Duration = Duration::from_secs(5);
@@ -126,27 +126,11 @@ fn explain(error: SubmitError) -> Failure {
 }
 
 fn sender(loaded: &Loaded, options: &Submit) -> Result<Sender, Failure> {
-    let token = loaded.token.as_ref();
-    let no_token = || {
-        let error = anyhow::anyhow!("there is no key: WORKER_AUTH_TOKEN is not set");
-        Failure::usage(error).hint("set WORKER_AUTH_TOKEN, or give --key-file, --kid and --results-jwks")
-    };
-    let key = match (&options.key_file, &options.kid) {
-        (Some(path), Some(kid)) => {
-            let pem = SecretString::from(String::from_utf8(read(path)?).map_err(Failure::usage)?);
-            SigningKey::from_pem(kid, &pem).map_err(Failure::usage)?
-        }
-        _ => SigningKey::from_token(token.ok_or_else(no_token)?).map_err(Failure::usage)?,
-    };
+    let named = Named { key_file: options.key_file.as_ref(), kid: options.kid.as_ref(), issuer: options.iss.as_ref() };
+    let (key, issuer) = signer::signer(loaded, named, KEY_HINT)?;
     let results = match &options.results_jwks {
-        Some(path) => KeyRing::from_jwks(&read(path)?, Direction::Results).map_err(Failure::usage)?,
-        None => KeyRing::from_token(token.ok_or_else(no_token)?).map_err(Failure::usage)?,
+        Some(path) => KeyRing::from_jwks(&signer::read(path)?, Direction::Results).map_err(Failure::usage)?,
+        None => KeyRing::from_token(signer::token(loaded, KEY_HINT)?).map_err(Failure::usage)?,
     };
-    let issuer = options.iss.clone().or_else(|| options.kid.clone()).unwrap_or_else(|| ISSUER.to_owned());
     Ok(Sender { key, issuer, results })
-}
-
-fn read(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path)
-        .map_err(|error| Failure::usage(anyhow::Error::new(error).context(format!("cannot read {}", path.display()))))
 }

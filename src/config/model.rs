@@ -115,6 +115,8 @@ pub struct KeyPolicy {
     /// Its maxima, besides the profile's.
     #[serde(default)]
     pub limits_max: LimitsPatch,
+    /// Whether a control key may drain workers; absent: only the shared token may.
+    pub may_drain: Option<bool>,
 }
 
 /// `[protocol]`

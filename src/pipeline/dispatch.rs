@@ -56,6 +56,10 @@ pub(super) struct Context<E, P> {
     pub(super) abort: CancellationToken,
     /// Something changed that may let a waiting job go.
     pub(super) slot_freed: Notify,
+    /// A job was cancelled that waits for a slot.
+    pub(super) cancelled: Notify,
+    /// When the pipeline was made, in seconds since 1970.
+    pub(super) made_at: u64,
 }
 
 /// How a drain ended.
@@ -70,7 +74,7 @@ pub enum Drained {
 /// The pipeline.
 #[derive(Debug)]
 pub struct Dispatcher<E, P> {
-    context: Arc<Context<E, P>>,
+    pub(super) context: Arc<Context<E, P>>,
     slots: Arc<Semaphore>,
     tasks: TaskTracker,
 }
@@ -102,6 +106,8 @@ impl<E: Executor, P: Publisher> Dispatcher<E, P> {
             metrics,
             abort: CancellationToken::new(),
             slot_freed: Notify::new(),
+            cancelled: Notify::new(),
+            made_at: super::now(),
         };
         Self { context: Arc::new(context), slots, tasks: TaskTracker::new() }
     }
@@ -128,6 +134,7 @@ impl<E: Executor, P: Publisher> Dispatcher<E, P> {
             tokio::select! {
                 () = drain.cancelled() => break,
                 () = self.context.slot_freed.notified() => {}
+                () = self.context.cancelled.notified() => self.answer_cancelled(&mut lines),
                 delivered = deliveries.recv() => match delivered {
                     Some(delivered) => self.take(delivered, &mut lines),
                     None => break,
@@ -141,12 +148,24 @@ impl<E: Executor, P: Publisher> Dispatcher<E, P> {
     fn take(&self, delivered: Delivered, lines: &mut Lines<Waiting>) {
         let class = delivered.class.clone();
         match self.context.intake(delivered) {
-            Some(super::intake::Intake::Wait(waiting)) => lines.push(&class, *waiting),
+            Some(super::intake::Intake::Wait(waiting)) => {
+                lines.push(&class, *waiting);
+                // It may have been cancelled before it came.
+                self.answer_cancelled(lines);
+            }
             Some(super::intake::Intake::Answer(answer)) => {
                 let context = Arc::clone(&self.context);
                 self.tasks.spawn(async move { context.settle_without_slot(*answer).await });
             }
             None => {}
+        }
+    }
+
+    /// Answers waiting jobs that were cancelled; they need no slot.
+    fn answer_cancelled(&self, lines: &mut Lines<Waiting>) {
+        for waiting in lines.take_all(|waiting| waiting.cancel.is_cancelled()) {
+            let context = Arc::clone(&self.context);
+            self.tasks.spawn(async move { context.answer_cancelled(waiting).await });
         }
     }
 
@@ -156,13 +175,13 @@ impl<E: Executor, P: Publisher> Dispatcher<E, P> {
             let may_go =
                 |waiting: &Waiting| cap == 0 || self.context.registry.running_of(&waiting.authentic.key().issuer) < cap;
             let Some(waiting) = lines.pick(may_go) else { break };
-            let Some(cancel) = self.context.registry.start(waiting.authentic.key()) else {
+            if !self.context.registry.start(waiting.authentic.key()) {
                 tracing::debug!("a job was not started: its delivery is no longer ours");
                 continue;
-            };
+            }
             let slot = Slot { permit: Some(slot), context: Arc::clone(&self.context) };
             let context = Arc::clone(&self.context);
-            self.tasks.spawn(async move { context.run_job(waiting, slot, cancel).await });
+            self.tasks.spawn(async move { context.run_job(waiting, slot).await });
         }
         let total = self.context.settings.slots;
         self.context.metrics.slots(total - self.slots.available_permits(), total);

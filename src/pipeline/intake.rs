@@ -7,6 +7,7 @@ use crate::domain::settlement::Event;
 use crate::ports::messages::{Acknowledger, Delivered, Properties};
 use crate::protocol::admission::{Authentic, PropertiesView, Refusal, Reply};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// What a message whose id stands for other bytes is told to operators as.
 const ID_REUSED: &str = "the issuer used this job id before, for other bytes";
@@ -17,6 +18,8 @@ pub(super) struct Waiting {
     pub(super) authentic: Authentic,
     /// The message as it came, without its acknowledger: a job that is found dead later still goes there whole.
     pub(super) message: Message,
+    /// Cancelled when somebody who may has cancelled the job.
+    pub(super) cancel: CancellationToken,
 }
 
 /// A delivery without its acknowledger.
@@ -100,7 +103,7 @@ impl<E, P> Context<E, P> {
         let times = (super::now(), authentic.expires_at());
         let key = authentic.key();
         match self.registry.arrive(key, authentic.digest(), times, acknowledger) {
-            Arrival::New => Some(Intake::Wait(Box::new(Waiting { authentic, message }))),
+            Arrival::New(cancel) => Some(Intake::Wait(Box::new(Waiting { authentic, message, cancel }))),
             Arrival::Adopted => {
                 self.metrics.job_adopted();
                 tracing::info!(job.id = %key.id, "Job `{}` came again while it is here; the delivery is kept with it", key.id);

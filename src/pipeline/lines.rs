@@ -53,6 +53,17 @@ impl<T> Lines<T> {
         line.waiting.remove(at)
     }
 
+    /// Takes out every item of which this is true.
+    pub(super) fn take_all(&mut self, wanted: impl Fn(&T) -> bool) -> Vec<T> {
+        let mut taken = Vec::new();
+        for line in self.lines.values_mut() {
+            let (out, stay) = std::mem::take(&mut line.waiting).into_iter().partition::<Vec<T>, _>(&wanted);
+            line.waiting = stay.into();
+            taken.extend(out);
+        }
+        taken
+    }
+
     /// Empties every line.
     pub(super) fn drain(&mut self) -> Vec<T> {
         self.lines.values_mut().flat_map(|line| std::mem::take(&mut line.waiting)).collect()
@@ -105,7 +116,10 @@ mod tests {
         assert_eq!(lines.pick(|(_, number)| *number != 0).unwrap().1, 1);
         assert_eq!(lines.pick(|_| true).unwrap().1, 0);
         assert_eq!(lines.pick(|_| false), None);
-        assert_eq!(lines.drain().len(), 1);
+        fill(&mut lines, "default", 3);
+        assert_eq!(lines.take_all(|(_, number)| *number == 1).len(), 1);
+        assert_eq!(lines.take_all(|(_, number)| *number == 0).len(), 1);
+        assert_eq!(lines.drain().into_iter().map(|(_, number)| number).collect::<Vec<_>>(), [2, 2]);
         assert_eq!(lines.drain().len(), 0);
     }
 }

@@ -41,7 +41,8 @@ pub fn assemble(job: &Job, execution: Execution, stamps: Stamps<'_>) -> Outcome 
         tests_trust,
         artifacts: execution.artifacts,
         artifacts_refused: execution.artifacts_refused,
-        image_digest: Some(execution.image_digest),
+        // Empty where the job was cancelled before it had a sandbox.
+        image_digest: Some(execution.image_digest).filter(|digest| !digest.is_empty()),
         isolation: Some(execution.isolation),
         ..not_run(execution.run, Some(job.profile.clone()), stamps)
     }

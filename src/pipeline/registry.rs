@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
+use super::cancelled::Cancelled;
 use crate::domain::job::{JobDigest, JobKey};
 use crate::ports::messages::Acknowledger;
 use crate::protocol::replay::{Ended, Lookup, ReplayBounds, ReplayWindow, Taken};
@@ -24,8 +25,8 @@ pub(super) struct Stored {
 /// What a delivery of a job amounts to.
 #[derive(Debug)]
 pub(super) enum Arrival {
-    /// A job to run; its delivery is kept here.
-    New,
+    /// A job to run, unless its token says that it was cancelled before it came; its delivery is kept here.
+    New(CancellationToken),
     /// The job runs or waits here already; the delivery is kept with it.
     Adopted,
     /// The job ended here: this was its result.
@@ -58,8 +59,22 @@ struct Entry {
 #[derive(Debug)]
 struct Inner {
     window: ReplayWindow<Stored>,
+    cancelled: Cancelled,
     entries: HashMap<JobKey, Entry>,
     faults: HashMap<JobKey, u32>,
+}
+
+/// Where a job was when somebody cancelled it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// In a slot.
+    Running,
+    /// Waiting for one.
+    Waiting,
+    /// Answered already: nothing is changed.
+    Ended,
+    /// Not here; it will not run here.
+    Elsewhere,
 }
 
 /// What runs here now, for `/status`.
@@ -79,7 +94,12 @@ pub(super) struct Registry {
 
 impl Registry {
     pub(super) fn new(bounds: ReplayBounds) -> Self {
-        let inner = Inner { window: ReplayWindow::new(bounds), entries: HashMap::new(), faults: HashMap::new() };
+        let inner = Inner {
+            window: ReplayWindow::new(bounds),
+            cancelled: Cancelled::default(),
+            entries: HashMap::new(),
+            faults: HashMap::new(),
+        };
         Self { inner: Mutex::new(inner) }
     }
 
@@ -113,9 +133,13 @@ impl Registry {
             Lookup::New => match inner.window.begin(key, digest, now) {
                 Ok(()) => {
                     let cancel = CancellationToken::new();
-                    let entry = Entry { digest, expires_at, deliveries: vec![delivery], cancel, started: false };
+                    if inner.cancelled.has(key, now) {
+                        cancel.cancel();
+                    }
+                    let (deliveries, kept) = (vec![delivery], cancel.clone());
+                    let entry = Entry { digest, expires_at, deliveries, cancel: kept, started: false };
                     inner.entries.insert(key.clone(), entry);
-                    Arrival::New
+                    Arrival::New(cancel)
                 }
                 // Not reached: nothing happened since the look, for the lock is held.
                 Err(Taken) => Arrival::IdReused(delivery),
@@ -132,18 +156,43 @@ impl Registry {
         }
     }
 
-    /// Notes that a job takes a slot. `None` when none of its deliveries is ours any more: it must not be started, for
+    /// Notes that a job takes a slot. False when none of its deliveries is ours any more: it must not be started, for
     /// the broker has given it, or will give it, to somebody else. The job is forgotten then.
-    pub(super) fn start(&self, key: &JobKey) -> Option<CancellationToken> {
+    pub(super) fn start(&self, key: &JobKey) -> bool {
         let mut inner = self.lock();
-        let entry = inner.entries.get_mut(key)?;
+        let Some(entry) = inner.entries.get_mut(key) else { return false };
         if entry.deliveries.iter().any(|delivery| delivery.usable()) {
             entry.started = true;
-            return Some(entry.cancel.clone());
+            return true;
         }
         inner.entries.remove(key);
         inner.window.abandon(key);
-        None
+        false
+    }
+
+    /// Cancels a job, wherever it is: if it comes here until `until`, it is not run. One that ended here stays as it is.
+    ///
+    /// One lock for the look and the note: a delivery that comes at this moment finds either its token cancelled or
+    /// the id noted.
+    pub(super) fn cancel(&self, key: &JobKey, until: u64, now: u64) -> Found {
+        let mut inner = self.lock();
+        if inner.window.has_ended(key, now) {
+            return Found::Ended;
+        }
+        // Also when it is here: it may be given back yet, and come again.
+        inner.cancelled.note(key, until, now);
+        match inner.entries.get(key) {
+            Some(entry) => {
+                entry.cancel.cancel();
+                if entry.started { Found::Running } else { Found::Waiting }
+            }
+            None => Found::Elsewhere,
+        }
+    }
+
+    /// How many cancelled ids are kept.
+    pub(super) fn cancelled_ids(&self) -> usize {
+        self.lock().cancelled.len()
     }
 
     /// How many jobs of an issuer are in a slot.

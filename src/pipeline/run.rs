@@ -38,7 +38,7 @@ enum Ran {
 
 impl<E: Executor, P: Publisher> Context<E, P> {
     /// Runs one job that has a slot.
-    pub(super) async fn run_job(self: Arc<Self>, waiting: Waiting, slot: Slot<E, P>, cancel: CancellationToken) {
+    pub(super) async fn run_job(self: Arc<Self>, waiting: Waiting, slot: Slot<E, P>) {
         let id = waiting.authentic.key().id;
         let span = tracing::info_span!("job", job.id = %id, traceparent = tracing::field::Empty);
         if let Some(trace) = &waiting.message.properties.traceparent {
@@ -48,11 +48,16 @@ impl<E: Executor, P: Publisher> Context<E, P> {
                 trace.chars().take(TRACEPARENT_CHARS).collect::<String>().escape_debug().to_string(),
             );
         }
-        self.run_in_span(waiting, slot, cancel).instrument(span).await;
+        self.run_in_span(waiting, slot).instrument(span).await;
     }
 
-    async fn run_in_span(&self, waiting: Waiting, slot: Slot<E, P>, cancel: CancellationToken) {
-        let Waiting { authentic, message } = waiting;
+    async fn run_in_span(&self, waiting: Waiting, slot: Slot<E, P>) {
+        // Cancelled between its pick and here.
+        if waiting.cancel.is_cancelled() {
+            drop(slot);
+            return self.answer_cancelled(waiting).await;
+        }
+        let Waiting { authentic, message, cancel } = waiting;
         let reply = authentic.reply().clone();
         let attempt = message.attempt.max(self.registry.faults(&reply.key).saturating_add(1));
         let message = Message { attempt, ..message };
@@ -136,7 +141,7 @@ impl<E: Executor, P: Publisher> Context<E, P> {
     }
 
     /// Signs, publishes, stores and acknowledges.
-    async fn answer_outcome(&self, event: Event, outcome: Outcome, reply: &Reply, message: &Message) {
+    pub(super) async fn answer_outcome(&self, event: Event, outcome: Outcome, reply: &Reply, message: &Message) {
         let wanted = settle(event).delivery;
         let body = match self.signed(&reply.key, reply.digest, outcome) {
             Ok(body) => body,
@@ -160,7 +165,7 @@ impl<E: Executor, P: Publisher> Context<E, P> {
         }
     }
 
-    async fn refuse(&self, content: AnswerContent, reply: &Reply, message: &Message) {
+    pub(super) async fn refuse(&self, content: AnswerContent, reply: &Reply, message: &Message) {
         match content {
             AnswerContent::Dead(reason, detail) => {
                 let buried = self.bury(message, reason, &detail).await;

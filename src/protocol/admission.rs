@@ -182,7 +182,12 @@ impl Admission {
         }
     }
 
-    fn rules(&self, kid: &str) -> Option<&KeyRules> {
+    /// What a control message must be, besides authentic.
+    pub(in crate::protocol) const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(in crate::protocol) fn rules(&self, kid: &str) -> Option<&KeyRules> {
         self.policies.get(kid)
     }
 
@@ -259,16 +264,24 @@ impl Authentic {
         self.claims.expires_at
     }
 
+    /// Whether its sender may be answered where it wants to be. Keys may have been reloaded since the first step.
+    ///
+    /// # Errors
+    /// [`Refusal::Dead`]: the key is gone, or may not use the reply queue.
+    pub fn may_be_answered(&self, admission: &Admission) -> Result<(), Refusal> {
+        if admission.keys.find(&self.reply.kid).is_none() {
+            let detail = format!("the key {} was removed while the job waited", quote(&self.reply.kid));
+            return Err(dead(DeadReason::UnknownKey, detail));
+        }
+        admission.check_reply_to(&self.reply.kid, &self.claimed_reply_to)
+    }
+
     /// The second step: properties, time, policy. Keys may have been reloaded since the first.
     ///
     /// # Errors
     /// [`Refusal`] for whatever is wrong first.
     pub fn admit(self, admission: &Admission, now_unix_seconds: u64) -> Result<Verified<Job>, Refusal> {
-        if admission.keys.find(&self.reply.kid).is_none() {
-            let detail = format!("the key {} was removed while the job waited", quote(&self.reply.kid));
-            return Err(dead(DeadReason::UnknownKey, detail));
-        }
-        admission.check_reply_to(&self.reply.kid, &self.claimed_reply_to)?;
+        self.may_be_answered(admission)?;
         match self.check(admission, now_unix_seconds) {
             Ok(granted) => Ok(Verified::new(self.into_job(granted))),
             Err(error) => Err(rejected(self.reply, error)),

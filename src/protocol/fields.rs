@@ -35,7 +35,10 @@ impl ClaimError {
 /// A place in the job, for messages.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::protocol) enum At<'a> {
+    /// The job itself.
     Top,
+    /// A control message itself.
+    Control,
     Member(&'a Self, &'static str),
     Item(&'a Self, usize),
 }
@@ -44,7 +47,8 @@ impl fmt::Display for At<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Top => f.write_str("the job"),
-            Self::Member(Self::Top, name) => f.write_str(name),
+            Self::Control => f.write_str("the control message"),
+            Self::Member(Self::Top | Self::Control, name) => f.write_str(name),
             Self::Member(parent, name) => write!(f, "{parent}.{name}"),
             Self::Item(parent, index) => write!(f, "{parent}[{index}]"),
         }
@@ -133,7 +137,8 @@ impl<'a> Fields<'a> {
     pub(in crate::protocol) fn open(at: At<'a>, value: Json, known: &[&str]) -> Result<Self, ClaimError> {
         let members = object(at, value)?;
         if let Some(name) = members.keys().find(|name| !known.contains(&name.as_str())) {
-            let text = format_args!("{at} has the member {}, which no job has", quote(name));
+            let owner = if matches!(at, At::Control) { "control message" } else { "job" };
+            let text = format_args!("{at} has the member {}, which no {owner} has", quote(name));
             return Err(ClaimError::new(RejectReason::UnknownField, text));
         }
         Ok(Self { at, members })

@@ -208,6 +208,11 @@ impl VerifyingKey {
         self.scope == Scope::Every || self.scope == Scope::One(direction)
     }
 
+    /// Whether it is the shared token, which signs everything.
+    pub fn is_shared_token(&self) -> bool {
+        self.scope == Scope::Every
+    }
+
     /// Whether this key made the signature over the message.
     pub(in crate::protocol) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.material {

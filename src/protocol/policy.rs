@@ -7,6 +7,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::claims::Claims;
 use super::fields::ClaimError;
+use super::keys::VerifyingKey;
 use super::quote::quote;
 use crate::domain::job::JobFile;
 use crate::domain::limits::{Limits, LimitsPatch};
@@ -61,6 +62,7 @@ pub struct KeyRules {
     profiles: Option<BTreeSet<String>>,
     reply_queues: Option<GlobSet>,
     limits_max: LimitsPatch,
+    may_drain: Option<bool>,
 }
 
 impl KeyRules {
@@ -75,7 +77,20 @@ impl KeyRules {
         limits_max: LimitsPatch,
     ) -> Result<Self, PolicyError> {
         let reply_queues = reply_queues.map(|globs| glob_set(kid, globs)).transpose()?;
-        Ok(Self { profiles: profiles.map(|names| names.iter().cloned().collect()), reply_queues, limits_max })
+        let profiles = profiles.map(|names| names.iter().cloned().collect());
+        Ok(Self { profiles, reply_queues, limits_max, may_drain: None })
+    }
+
+    /// The same, with a word on whether the key may drain workers.
+    #[must_use]
+    pub fn with_drain(self, may_drain: Option<bool>) -> Self {
+        Self { may_drain, ..self }
+    }
+
+    /// Whether the key may drain workers: as the policy says; where it says nothing, only the shared token may, whose
+    /// holder is the operator.
+    pub(in crate::protocol) fn allows_drain(&self, key: &VerifyingKey) -> bool {
+        self.may_drain.unwrap_or_else(|| key.is_shared_token())
     }
 
     /// Whether results may go to this queue.

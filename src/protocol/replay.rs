@@ -98,6 +98,11 @@ impl<T> ReplayWindow<T> {
         }
     }
 
+    /// Whether a job of this id ended here, whatever its bytes were.
+    pub fn has_ended(&self, key: &JobKey, now: u64) -> bool {
+        matches!(self.entries.get(key), Some(Entry::Ended { until, .. }) if *until > now)
+    }
+
     /// Takes the id for a job that is about to run.
     ///
     /// # Errors

@@ -1,9 +1,10 @@
-//! The JSON Schemas of job, result and event, generated from the types that write them.
+//! The JSON Schemas of job, result, event and control message, generated from the types that write them.
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
+use super::control::ControlClaims;
 use super::event::EventClaims;
 use super::job_writer::JobClaims;
 use super::result::ResultClaims;
@@ -30,6 +31,14 @@ pub fn event_schema() -> Value {
     let mut schema = generate::<EventClaims>();
     require_all(&mut schema);
     titled(schema, "The claims of a tester event, version 1")
+}
+
+/// The schema of a control message's claims: what an operator or a sender may write.
+pub fn control_schema() -> Value {
+    let mut schema = generate::<ControlClaims>();
+    close_objects(&mut schema);
+    drop_null(&mut schema);
+    titled(schema, "The claims of a tester control message, version 1")
 }
 
 fn generate<T: JsonSchema>() -> Value {

@@ -61,6 +61,14 @@ pub(super) struct Ran {
     pub(super) tests: Option<TestReport>,
 }
 
+impl Ran {
+    /// Of a job that was cancelled before this run had a sandbox.
+    fn cancelled() -> Self {
+        let text = "the job was cancelled before the program was started";
+        Self { record: RunRecord::not_run(Status::Cancelled, None, text.to_owned()), tests: None }
+    }
+}
+
 impl<'a> Running<'a> {
     pub(super) fn new(
         sandboxes: &'a Sandboxes,
@@ -194,7 +202,13 @@ impl<'a> Running<'a> {
     /// One run. A sandbox that could not be emptied after the run before is exchanged for a new one, once.
     async fn run(&mut self, asked: Asked<'_>, expect: Option<&Expect>) -> Result<Ran, ExecutionFault> {
         loop {
-            let reused = self.hold(Blueprint::new(asked.limits)).await?;
+            let cancel = self.cancel;
+            let reused = tokio::select! {
+                // First, so that no case of a cancelled job begins.
+                biased;
+                () = cancel.cancelled() => return Ok(Ran::cancelled()),
+                held = self.hold(Blueprint::new(asked.limits)) => held?,
+            };
             let session = self.session(&asked).await?;
             // What an earlier case left there may keep the runner from emptying it, or kill it: that is not this case's doing.
             let unstarted = session.started_at.is_none();

@@ -164,6 +164,36 @@ labels! {
         Late = "late";
     }
 
+    /// What a control message asks for.
+    ControlCommand {
+        /// To end a job.
+        Cancel = "cancel";
+        /// To finish and stop.
+        Drain = "drain";
+        /// Nobody knows: it was refused.
+        Unknown = "unknown";
+    }
+
+    /// What a control message came to here.
+    ControlOutcome {
+        /// The job was running here and is ended.
+        Running = "running";
+        /// The job waited here and is answered as cancelled.
+        Waiting = "waiting";
+        /// The job is not here; should it come, it is not run.
+        Noted = "noted";
+        /// The job had ended here: nothing changes.
+        Ended = "ended";
+        /// This worker drains.
+        Draining = "draining";
+        /// Another worker is meant.
+        OtherWorker = "other_worker";
+        /// It was signed before this process started.
+        Stale = "stale";
+        /// Not signed by somebody who may, void, or unreadable.
+        Refused = "refused";
+    }
+
     /// How a reload of the keys ended.
     ReloadOutcome {
         /// New keys are in force.

@@ -15,8 +15,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::labels::{
-    ContainerEvent, DockerOperation, EventOutcome, PoolState, ReconnectCause, ReloadOutcome, Role, SettleKind,
-    SettleOutcome, SlotState, Stage,
+    ContainerEvent, ControlCommand, ControlOutcome, DockerOperation, EventOutcome, PoolState, ReconnectCause,
+    ReloadOutcome, Role, SettleKind, SettleOutcome, SlotState, Stage,
 };
 use super::process::Process;
 use crate::config::model::Config;
@@ -71,7 +71,20 @@ label_sets! {
     Docker { operation: DockerOperation }
     OfStage { stage: Stage }
     Reload { outcome: ReloadOutcome }
+    Ordered { command: ControlCommand, outcome: ControlOutcome }
 }
+
+/// What each control message can come to.
+const CONTROL: [(ControlCommand, ControlOutcome); 8] = [
+    (ControlCommand::Cancel, ControlOutcome::Running),
+    (ControlCommand::Cancel, ControlOutcome::Waiting),
+    (ControlCommand::Cancel, ControlOutcome::Noted),
+    (ControlCommand::Cancel, ControlOutcome::Ended),
+    (ControlCommand::Drain, ControlOutcome::Draining),
+    (ControlCommand::Drain, ControlOutcome::OtherWorker),
+    (ControlCommand::Drain, ControlOutcome::Stale),
+    (ControlCommand::Unknown, ControlOutcome::Refused),
+];
 
 type Histograms<S> = Family<S, Histogram, fn() -> Histogram>;
 
@@ -126,6 +139,9 @@ families! {
     "Parts of a job's way" stage_seconds: Histograms<OfStage> = Family::new_with_constructor(histogram);
     "Reloads of the keys" key_reloads: Family<Reload, Counter> = Family::default();
     "1 while the worker drains" draining: Gauge = Gauge::default();
+    "Control messages by what they came to here" control_messages: Family<Ordered, Counter> = Family::default();
+    "1 while control messages can be heard" control_listening: Gauge = Gauge::default();
+    "Ids of cancelled jobs that are kept" cancelled_ids: Gauge = Gauge::default();
 }
 
 impl Metrics {
@@ -265,6 +281,21 @@ impl Metrics {
         self.all.key_reloads.get_or_create(&Reload { outcome }).inc();
     }
 
+    /// A control message came to this.
+    pub fn control_message(&self, command: ControlCommand, outcome: ControlOutcome) {
+        self.all.control_messages.get_or_create(&Ordered { command, outcome }).inc();
+    }
+
+    /// Control messages can be heard, or not.
+    pub fn control_listening(&self, listening: bool) {
+        self.all.control_listening.set(i64::from(listening));
+    }
+
+    /// So many ids of cancelled jobs are kept.
+    pub fn cancelled_ids(&self, count: usize) {
+        self.all.cancelled_ids.set(whole(count));
+    }
+
     /// The worker drains, or does not.
     pub fn draining(&self, draining: bool) {
         self.all.draining.set(i64::from(draining));
@@ -324,6 +355,9 @@ impl Metrics {
         }
         for outcome in EventOutcome::ALL.iter().copied() {
             self.events(outcome, 0);
+        }
+        for (command, outcome) in CONTROL {
+            drop(self.all.control_messages.get_or_create(&Ordered { command, outcome }));
         }
         for role in Role::ALL.iter().copied() {
             self.amqp_connected(role, false);

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "tests fail so")]
 
 mod attacks;
+mod control;
 mod events;
 mod jobs;
 mod keys;

@@ -8,7 +8,7 @@ use tester_worker::domain::reason::{DeadReason, RejectReason};
 use tester_worker::domain::verdict::Status;
 use tester_worker::protocol::admission::PropertiesView;
 use tester_worker::protocol::result::ResultClaims;
-use tester_worker::protocol::schema::{event_schema, job_schema, result_schema};
+use tester_worker::protocol::schema::{control_schema, event_schema, job_schema, result_schema};
 
 use crate::events::every_event;
 use crate::support::{NOW, claims, edit, job_key, outcome, sign_json, token_sender};
@@ -43,6 +43,11 @@ fn the_checked_in_schema_of_a_result_is_the_types() {
 #[test]
 fn the_checked_in_schema_of_an_event_is_the_types() {
     same_as_checked_in("event.schema.json", &event_schema());
+}
+
+#[test]
+fn the_checked_in_schema_of_a_control_message_is_the_types() {
+    same_as_checked_in("control.schema.json", &control_schema());
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod cluster;
 #[cfg(test)]
 mod container;
 #[cfg(test)]
+mod control;
+#[cfg(test)]
 mod dead;
 #[cfg(test)]
 #[path = "../support/docker_proxy.rs"]
@@ -26,6 +28,8 @@ mod memory;
 mod replay;
 #[cfg(test)]
 mod road;
+#[cfg(test)]
+mod shares;
 #[cfg(test)]
 mod shutdown;
 #[cfg(test)]

@@ -78,6 +78,7 @@ pub(crate) struct Counter {
     connected: Mutex<BTreeMap<&'static str, usize>>,
     reconnecting: Mutex<Vec<(Role, Cause)>>,
     blocked: Mutex<Vec<bool>>,
+    listening: Mutex<Vec<bool>>,
 }
 
 impl Counter {
@@ -92,6 +93,11 @@ impl Counter {
     pub(crate) fn blocked(&self) -> Vec<bool> {
         self.blocked.lock().unwrap().clone()
     }
+
+    /// Whether control messages can be heard now.
+    pub(crate) fn listening(&self) -> bool {
+        self.listening.lock().unwrap().last() == Some(&true)
+    }
 }
 
 impl BrokerEvents for Counter {
@@ -105,6 +111,10 @@ impl BrokerEvents for Counter {
 
     fn blocked(&self, _: Role, blocked: bool) {
         self.blocked.lock().unwrap().push(blocked);
+    }
+
+    fn control_listening(&self, listening: bool) {
+        self.listening.lock().unwrap().push(listening);
     }
 }
 
@@ -247,6 +257,7 @@ pub(crate) struct Running {
     pub(crate) publisher: BrokerPublisher,
     pub(crate) gate: watch::Sender<Gate>,
     pub(crate) deliveries: mpsc::Receiver<Delivered>,
+    pub(crate) control: mpsc::Receiver<Bytes>,
     pub(crate) conditions: Conditions,
     pub(crate) counter: Arc<Counter>,
     cancel: CancellationToken,
@@ -257,19 +268,22 @@ impl Running {
     pub(crate) fn start(settings: Settings) -> Self {
         let (gate, gate_receiver) = watch::channel(Gate::Open);
         let (sender, deliveries) = mpsc::channel(settings.deliveries_max());
+        let (control_sender, control) = mpsc::channel(16);
         let (conditions, counter) = (Conditions::default(), Arc::new(Counter::default()));
         let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
         let parts = Parts {
             consuming: watch::Sender::new(false),
             gate: gate_receiver,
             deliveries: sender,
+            control: control_sender,
+            epoch: "0123456789ab",
             conditions: &conditions,
             events: Arc::clone(&counter) as Arc<dyn BrokerEvents>,
             cancel: cancel.clone(),
             tasks: &tasks,
         };
         let publisher = Broker::start(settings, parts).expect("good settings");
-        Self { publisher, gate, deliveries, conditions, counter, cancel, tasks }
+        Self { publisher, gate, deliveries, control, conditions, counter, cancel, tasks }
     }
 
     pub(crate) fn state(&self, part: Part) -> State {
