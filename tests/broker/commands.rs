@@ -230,6 +230,7 @@ async fn doctor_names_what_is_missing_and_what_is_not_allowed() {
         "permission to publish to the default exchange".to_owned(),
         format!("permission to publish to `{}`", bench.settings.names.dead()),
         format!("permission to publish to `{}`", bench.settings.names.unrouted()),
+        "permission to hear control messages".to_owned(),
     ];
     assert_eq!(refused, expected, "{report:#?}");
     assert!(report.checks.iter().filter(|check| !check.good).all(|check| check.hint.is_some()));

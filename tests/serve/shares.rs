@@ -54,7 +54,8 @@ fn job_of(bench: &Bench, issuer: &str, seconds: f64) -> SignedJob {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_issuer_never_has_more_slots_than_the_cap() {
     let bench = Bench::new("cap", Keys::Token).await;
-    let more = "[[broker.classes]]\nname = \"default\"\n[[broker.classes]]\nname = \"greedy\"\n";
+    let more =
+        "[[broker.classes]]\nname = \"default\"\nweight = 1\n[[broker.classes]]\nname = \"greedy\"\nweight = 1\n";
     let mut setup = bench.setup("worker", Config { slots: 3, python_warm: 3, more, ..Config::default() });
     setup.variables.push(("TESTER_WORKER__WORKER__RUNNING_PER_ISSUER_MAX".to_owned(), "1".to_owned()));
     let mut worker = super::support::worker::Worker::spawn(&setup);
