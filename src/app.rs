@@ -3,7 +3,10 @@
 mod counting;
 pub mod exec;
 pub mod identity;
+#[cfg(feature = "crash-points")]
+mod instant;
 pub mod keys;
+mod sandboxing;
 pub mod serve;
 pub mod signals;
 mod status;

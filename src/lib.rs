@@ -2,12 +2,13 @@
 //! Docker sandbox, and is answered with a signed result.
 //!
 //! Imports go one way: `domain <- protocol <- ports <- {pipeline, broker, sandbox, sidecar} <- app`. `config` and
-//! `telemetry` are leaves that know `domain` only. `tests/architecture.rs` holds the arrows.
+//! `telemetry` are leaves that know `domain` only, `crash` (for tests) one that knows nothing. `tests/architecture.rs` holds the arrows.
 
 pub mod app;
 pub mod broker;
 pub mod cli;
 pub mod config;
+pub mod crash;
 pub mod domain;
 pub mod pipeline;
 pub mod ports;

@@ -13,15 +13,16 @@ use source::{code, crate_modules, has_module_doc, names_crate};
 const LINES_MAX: usize = 399;
 
 /// Module, and the modules of this crate that it may import besides itself.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
+    ("crash", &[]),
     ("domain", &[]),
     ("config", &["domain"]),
     ("telemetry", &["domain", "config::model"]),
     ("protocol", &["domain", "config::model"]),
     ("ports", &["domain", "protocol"]),
-    ("pipeline", &["domain", "protocol", "ports", "config", "telemetry"]),
-    ("broker", &["domain", "protocol", "ports", "config", "telemetry"]),
-    ("sandbox", &["domain", "protocol", "ports", "config", "telemetry"]),
+    ("pipeline", &["domain", "protocol", "ports", "config", "telemetry", "crash"]),
+    ("broker", &["domain", "protocol", "ports", "config", "telemetry", "crash"]),
+    ("sandbox", &["domain", "protocol", "ports", "config", "telemetry", "crash"]),
     ("sidecar", &["domain", "protocol", "ports", "config", "telemetry"]),
 ];
 

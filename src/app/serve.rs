@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::counting::Counting;
 use super::identity;
 use super::keys::{KeySource, Keys, KeysError};
+use super::sandboxing::Sandboxing;
 use super::signals::{Came, Signals};
 use super::status::{Overview, Pulse};
 use crate::broker::{self, Broker, BrokerError, BrokerPublisher, Gate, Parts};
@@ -84,15 +85,15 @@ pub enum ServeError {
 }
 
 /// Everything that was started and has to be stopped.
-struct Worker {
+struct Worker<S> {
     config: Config,
     metrics: Metrics,
     accepting: Condition,
     gate: watch::Sender<Gate>,
     consuming: watch::Receiver<bool>,
     deliveries: mpsc::Receiver<Delivered>,
-    sandboxes: Sandboxes,
-    dispatcher: Dispatcher<Sandboxes, BrokerPublisher>,
+    sandboxes: S,
+    dispatcher: Dispatcher<S, BrokerPublisher>,
     pulse: Pulse,
     broker_stop: CancellationToken,
     broker_tasks: TaskTracker,
@@ -107,8 +108,16 @@ struct Worker {
 /// # Errors
 /// [`ServeError`]: the worker never started. Once it has, it stays up whatever is away.
 pub async fn serve(loaded: Loaded) -> Result<Ended, ServeError> {
+    #[cfg(feature = "crash-points")]
+    if crate::crash::is_instant() {
+        return Box::pin(serve_with::<super::instant::Sandboxless>(loaded)).await;
+    }
+    serve_with::<Sandboxes>(loaded).await
+}
+
+async fn serve_with<S: Sandboxing>(loaded: Loaded) -> Result<Ended, ServeError> {
     let mut signals = Signals::take()?;
-    let worker = start(loaded).await?;
+    let worker = start::<S>(loaded).await?;
     let (drain, asked) = (CancellationToken::new(), worker.drain_asked.clone());
     let mut work = std::pin::pin!(worker.work(drain.clone()));
     let mut signalled = false;
@@ -131,7 +140,7 @@ pub async fn serve(loaded: Loaded) -> Result<Ended, ServeError> {
     }
 }
 
-async fn start(loaded: Loaded) -> Result<Worker, ServeError> {
+async fn start<S: Sandboxing>(loaded: Loaded) -> Result<Worker<S>, ServeError> {
     let Loaded { config, token, .. } = loaded;
     let epoch = identity::epoch()?;
     let source = KeySource::new(config.clone(), token);
@@ -161,7 +170,7 @@ async fn start(loaded: Loaded) -> Result<Worker, ServeError> {
         tasks: &broker_tasks,
     };
     let publisher = Broker::start(settings, parts)?;
-    let sandboxes = Sandboxes::start(&config, &epoch, &conditions, &metrics);
+    let sandboxes = S::start(&config, &epoch, &conditions, &metrics);
     let (admission_in, admission) = watch::channel(admission);
     let (signer_in, signer) = watch::channel(signer);
     let dispatcher =
@@ -205,7 +214,7 @@ async fn start(loaded: Loaded) -> Result<Worker, ServeError> {
 }
 
 /// What the sidecar shows.
-fn shown(metrics: &Metrics, pulse: &Pulse, overview: Overview) -> Shown {
+fn shown<S: Sandboxing>(metrics: &Metrics, pulse: &Pulse, overview: Overview<S>) -> Shown {
     Shown {
         conditions: overview.conditions.clone(),
         metrics: metrics.clone(),
@@ -214,7 +223,7 @@ fn shown(metrics: &Metrics, pulse: &Pulse, overview: Overview) -> Shown {
     }
 }
 
-impl Worker {
+impl<S: Sandboxing> Worker<S> {
     /// Works until `drain` is cancelled, then stops everything in its order.
     async fn work(mut self, drain: CancellationToken) -> Ended {
         self.accepting.ready();

@@ -6,25 +6,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::sandboxing::Sandboxing;
 use crate::broker::BrokerPublisher;
 use crate::pipeline::Dispatcher;
 use crate::ports::conditions::{Conditions, State};
-use crate::sandbox::Sandboxes;
 use crate::sidecar::{Liveness, StatusSource};
 
 /// The worker as a whole, for those who look at it from outside.
 #[derive(Debug)]
-pub(super) struct Overview {
+pub(super) struct Overview<S> {
     pub(super) worker_id: String,
     pub(super) epoch: String,
     pub(super) slots: usize,
     pub(super) started_at: Instant,
     pub(super) conditions: Conditions,
-    pub(super) sandboxes: Sandboxes,
-    pub(super) dispatcher: Dispatcher<Sandboxes, BrokerPublisher>,
+    pub(super) sandboxes: S,
+    pub(super) dispatcher: Dispatcher<S, BrokerPublisher>,
 }
 
-impl StatusSource for Overview {
+impl<S: Sandboxing> StatusSource for Overview<S> {
     fn status(&self) -> Value {
         let running = self.dispatcher.running();
         let profiles: serde_json::Map<String, Value> = self

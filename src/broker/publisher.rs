@@ -21,6 +21,7 @@ use super::events::Cause;
 use super::outbound::{self, Route};
 use super::settings::Settings;
 use super::supervisor::{Session, Supervisor};
+use crate::crash::{self, Point};
 use crate::domain::settlement::PublishEnd;
 use crate::ports::messages::{Outbound, Publisher};
 
@@ -131,7 +132,10 @@ impl PublishLink {
             return PublishEnd::NotConfirmed;
         };
         let end = match confirmation {
-            Ok(Confirmation::Ack(None)) => PublishEnd::Confirmed,
+            Ok(Confirmation::Ack(None)) => {
+                crash::passed(Point::BeforeConfirm);
+                PublishEnd::Confirmed
+            }
             Ok(Confirmation::Ack(Some(_returned))) => {
                 tracing::warn!("publish to {}: no queue takes it", Shown(&route));
                 PublishEnd::Unroutable
@@ -172,7 +176,11 @@ impl PublishLink {
             &message.body,
             outbound::properties(message),
         );
-        let mut answer = pin!(async { published.await?.await });
+        let mut answer = pin!(async {
+            let confirmation = published.await?;
+            crash::passed(Point::AfterPublish);
+            confirmation.await
+        });
         loop {
             match timeout(self.link.timeouts().confirm, &mut answer).await {
                 Ok(answer) => return Some(answer),

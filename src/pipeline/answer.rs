@@ -9,6 +9,7 @@ use super::intake::{Answer, AnswerContent, Message};
 use super::outcome::{Stamps, not_run};
 use super::outgoing;
 use super::registry::Stored;
+use crate::crash::{self, Point};
 use crate::domain::job::{JobDigest, JobKey};
 use crate::domain::outcome::{Outcome, RunRecord};
 use crate::domain::reason::DeadReason;
@@ -82,6 +83,7 @@ impl<E: Executor, P: Publisher> Context<E, P> {
         let correlation_id = message.properties.correlation_id.clone();
         let outbound = outgoing::result(reply_to, id, correlation_id, body.clone());
         let stored = Stored { reply_to: reply_to.to_owned(), body };
+        crash::passed(Point::BeforePublish);
         self.publish(outbound).await.map(|()| stored)
     }
 
@@ -124,12 +126,31 @@ impl<E: Executor, P: Publisher> Context<E, P> {
             Disposition::Requeue => SettleKind::Requeue,
             Disposition::RejectToQueue => SettleKind::Reject,
         };
+        let acknowledges = disposition == Disposition::Acknowledge;
+        if acknowledges {
+            crash::passed(Point::BeforeAck);
+        }
         let outcome = match delivery.settle(disposition).await {
-            Settled::Sent => SettleOutcome::Sent,
+            Settled::Sent => {
+                if acknowledges {
+                    crash::passed(Point::AfterAck);
+                }
+                SettleOutcome::Sent
+            }
             // Never an error: the broker delivers it again, here or elsewhere.
             Settled::Stale => SettleOutcome::Stale,
         };
         self.metrics.delivery_settled(kind, outcome);
+    }
+
+    /// The fault that a checker must find, if a test gave it to the worker: the order of the last two steps, turned round.
+    #[cfg(feature = "crash-points")]
+    pub(super) async fn acknowledge_too_early(&self, key: &JobKey) {
+        if crash::has(crash::Defect::AcknowledgeBeforePublish) {
+            for delivery in self.registry.given_back(key) {
+                self.settle(delivery, Disposition::Acknowledge).await;
+            }
+        }
     }
 
     /// Gives a job back to the queue, with every delivery of it.

@@ -2,6 +2,7 @@
 
 use super::dispatch::Context;
 use super::registry::{Arrival, Seen, Stored};
+use crate::crash::{self, Point};
 use crate::domain::reason::{DeadReason, RejectReason};
 use crate::domain::settlement::Event;
 use crate::ports::messages::{Acknowledger, Delivered, Properties};
@@ -84,6 +85,7 @@ impl From<Refusal> for AnswerContent {
 impl<E, P> Context<E, P> {
     /// Sorts a delivery. `None`: it belongs to a job that waits or runs here, and is kept with it.
     pub(super) fn intake(&self, delivered: Delivered) -> Option<Intake> {
+        crash::passed(Point::BeforeVerify);
         self.metrics.job_received(&delivered.class);
         if delivered.attempt > 1 {
             self.metrics.redelivered();

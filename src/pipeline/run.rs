@@ -11,6 +11,7 @@ use super::dispatch::{Context, Slot};
 use super::intake::{AnswerContent, Message, Waiting};
 use super::outcome::{Stamps, assemble, not_run};
 use super::stream::Telling;
+use crate::crash::{self, Point};
 use crate::domain::job::{Job, JobKey};
 use crate::domain::outcome::{Outcome, RunRecord};
 use crate::domain::reason::DeadReason;
@@ -75,6 +76,7 @@ impl<E: Executor, P: Publisher> Context<E, P> {
             let text = format!("the job was delivered {attempt} times and never answered");
             return self.answer_internal_error(&reply, &message, text).await;
         }
+        crash::passed(Point::AfterVerify);
         let began = message.received_at.elapsed();
         let (events, mut telling) = self.stream(job.get().stream, &reply, &message);
         match self.execute(&job, cancel, (events, &mut telling)).await {
@@ -154,10 +156,13 @@ impl<E: Executor, P: Publisher> Context<E, P> {
                 return;
             }
         };
+        #[cfg(feature = "crash-points")]
+        self.acknowledge_too_early(&reply.key).await;
         let Some(stored) = self.publish_result(&reply.reply_to, reply.key.id, message, body).await else {
             return self.give_back_as(Event::Shutdown, &reply.key).await;
         };
         let deliveries = self.registry.answered(&reply.key, stored, super::now());
+        crash::passed(Point::AfterConfirm);
         // The issuer has one running job less: another one of it may go.
         self.slot_freed.notify_one();
         for delivery in deliveries {

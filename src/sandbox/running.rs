@@ -17,6 +17,7 @@ use super::pool::ProfilePool;
 use super::session::{self, End, Plan, Session};
 use super::tarball;
 use crate::config::model::Profile;
+use crate::crash::{self, Point};
 use crate::domain::content::Content;
 use crate::domain::job::{Expect, Job};
 use crate::domain::limits::Limits;
@@ -238,7 +239,9 @@ impl<'a> Running<'a> {
                 Fit::Update | Fit::Fresh => self.lease = None,
             }
         }
+        crash::passed(Point::BeforeLease);
         let lease = self.sandboxes.lease(self.pool, wanted).await?;
+        crash::passed(Point::AfterLease);
         self.lease = Some(Held { lease, blueprint: wanted, used: false });
         if self.leased_at.is_none() {
             self.leased_at = Some(Instant::now());
@@ -257,12 +260,15 @@ impl<'a> Running<'a> {
             start: plan::start(self.job, self.profile, &sandbox.image.env, asked, uid),
             tar: self.files.clone(),
             stdin: Bytes::copy_from_slice(asked.stdin.as_bytes()),
+            passed: crash::passed,
         };
         self.image_digest.clone_from(&sandbox.image.digest);
         // Nobody is told of the compiler's run.
         let silent = EventSink::silent();
         let events = if asked.stage == Stage::Run { self.events } else { &silent };
+        crash::passed(Point::BeforeStart);
         let session = session::run(&mut sandbox.link, &plan, self.cancel, (&sandbox.pool_changed, events)).await;
+        crash::passed(Point::AfterRun);
         self.started_at = self.started_at.or(session.started_at);
         self.ended_at = session.ended_at;
         Ok(session)

@@ -87,7 +87,10 @@ impl Attack<'_> {
         let failed = |error: std::io::Error| format!("the probe {probe:?} could not be prepared: {error}");
         let uid = plan::random_uid().map_err(failed)?;
         let start: Start = probes::start(probe, &self.print, uid);
-        Ok((Plan { start, tar: tarball::pack(&[]).map_err(failed)?, stdin: bytes::Bytes::new() }, uid))
+        Ok((
+            Plan { start, tar: tarball::pack(&[]).map_err(failed)?, stdin: bytes::Bytes::new(), passed: |_point| () },
+            uid,
+        ))
     }
 
     async fn inside(&mut self) {
