@@ -55,6 +55,7 @@ async fn messages(bench: &Bench) -> u64 {
 async fn dies(bench: &Bench, point: Point) -> String {
     let name = point.name();
     let mut first = Worker::spawn(&setup(bench, &format!("dies-{name}"), Some(point)));
+    first.ready().await;
     let sent = bench.client.send(job(name)).await;
     let ended = first.ended().await;
     assert_eq!(ended.signal(), Some(Signal::SIGKILL as i32), "{name}: the worker dies at its point");
