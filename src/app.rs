@@ -10,3 +10,4 @@ mod sandboxing;
 pub mod serve;
 pub mod signals;
 mod status;
+mod watchdog;

@@ -26,6 +26,7 @@ pub mod error;
 pub mod events;
 mod explain;
 mod guard;
+mod looks;
 pub mod operator;
 mod outbound;
 mod publisher;

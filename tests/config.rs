@@ -164,6 +164,7 @@ fn values_that_cannot_work_are_refused_with_the_reason() {
     refused("[worker]\nslots = 0", &["worker.slots", "must be 1 to"]);
     refused("[worker]\nid = \"a b\"", &["worker.id", "part of queue names"]);
     refused("[worker]\naudience = \"\"", &["worker.audience", "is empty"]);
+    refused("[worker]\nstalled_seconds = 4", &["worker.stalled_seconds", "5 or more"]);
     refused("[broker]\nheartbeat_seconds = 1", &["must be 2 or more"]);
     refused("[broker]\nheartbeat_seconds = 70000", &["from 0 to 65535, not 70000"]);
     refused("[broker]\nurls = []", &["broker.urls", "is empty"]);

@@ -1,25 +1,32 @@
 //! What the broker adapter tells, as metrics.
 
+use super::watchdog::Pulse;
 use crate::broker::{BrokerEvents, Cause, Role};
 use crate::telemetry::labels;
 use crate::telemetry::metrics::Metrics;
 
-/// Counts the broker's events.
+/// Counts the broker's events, and keeps the worker's pulse by them.
 #[derive(Debug)]
-pub(super) struct Counting(pub(super) Metrics);
+pub(super) struct Counting {
+    pub(super) metrics: Metrics,
+    pub(super) pulse: Pulse,
+}
 
 impl BrokerEvents for Counting {
     fn connected(&self, role: Role) {
-        self.0.amqp_connected(label(role), true);
+        self.metrics.amqp_connected(label(role), true);
     }
 
     fn reconnecting(&self, role: Role, cause: Cause) {
-        self.0.amqp_connected(label(role), false);
-        self.0.reconnected(label(role), cause_label(cause));
+        self.metrics.amqp_connected(label(role), false);
+        self.metrics.reconnected(label(role), cause_label(cause));
+        if role == Role::Consume {
+            self.pulse.starved(cause == Cause::Starved);
+        }
     }
 
     fn control_listening(&self, listening: bool) {
-        self.0.control_listening(listening);
+        self.metrics.control_listening(listening);
     }
 
     fn blocked(&self, role: Role, blocked: bool) {
@@ -28,6 +35,22 @@ impl BrokerEvents for Counting {
             "RabbitMQ {} publishes",
             if blocked { "holds back" } else { "takes again" }
         );
+    }
+
+    fn turned(&self, role: Role) {
+        self.pulse.turned(role);
+    }
+
+    fn rests(&self, role: Role) {
+        self.pulse.rests(role);
+    }
+
+    fn waiting(&self, class: &str, messages: u32) {
+        self.metrics.queue_waiting(class, messages);
+    }
+
+    fn fed(&self) {
+        self.pulse.starved(false);
     }
 }
 
@@ -49,5 +72,6 @@ const fn cause_label(cause: Cause) -> labels::ReconnectCause {
         Cause::Silent | Cause::CallTimeout => Label::Timeout,
         Cause::ConfirmTimeout => Label::NotConfirmed,
         Cause::Topology => Label::Topology,
+        Cause::Starved => Label::Starved,
     }
 }

@@ -19,7 +19,8 @@ use super::identity;
 use super::keys::{KeySource, Keys, KeysError};
 use super::sandboxing::Sandboxing;
 use super::signals::{Came, Signals};
-use super::status::{Overview, Pulse};
+use super::status::Overview;
+use super::watchdog::{Pulse, Watchdog};
 use crate::broker::{self, Broker, BrokerError, BrokerPublisher, Gate, Parts};
 use crate::config::Loaded;
 use crate::config::model::Config;
@@ -154,7 +155,8 @@ async fn start<S: Sandboxing>(loaded: Loaded) -> Result<Worker<S>, ServeError> {
     };
     let (gate, gate_seen) = watch::channel(Gate::Closed { reason: "no sandbox can be made" });
     let (consuming_told, consuming) = watch::channel(false);
-    let settings = broker::Settings::new(&config.broker, &config.worker.id, config.worker.slots);
+    let pulse = Pulse::new(Duration::from_secs(config.worker.stalled_seconds));
+    let settings = broker_settings(&config);
     let (deliveries_in, deliveries) = mpsc::channel(settings.deliveries_max());
     let (control_in, control) = mpsc::channel(CONTROL_WAITING_MAX);
     let (broker_stop, broker_tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -165,7 +167,7 @@ async fn start<S: Sandboxing>(loaded: Loaded) -> Result<Worker<S>, ServeError> {
         control: control_in,
         epoch: &epoch,
         conditions: &conditions,
-        events: Arc::new(Counting(metrics.clone())),
+        events: Arc::new(Counting { metrics: metrics.clone(), pulse: pulse.clone() }),
         cancel: broker_stop.clone(),
         tasks: &broker_tasks,
     };
@@ -180,7 +182,6 @@ async fn start<S: Sandboxing>(loaded: Loaded) -> Result<Worker<S>, ServeError> {
     let drain_asked = CancellationToken::new();
     // It ends with the broker's connections, which hold the other end of the channel.
     last_tasks.spawn(dispatcher.clone().heed(control, drain_asked.clone()));
-    let pulse = Pulse::default();
     let overview = Overview {
         worker_id: config.worker.id.clone(),
         epoch,
@@ -218,7 +219,7 @@ fn shown<S: Sandboxing>(metrics: &Metrics, pulse: &Pulse, overview: Overview<S>)
     Shown {
         conditions: overview.conditions.clone(),
         metrics: metrics.clone(),
-        liveness: Arc::new(pulse.clone()),
+        liveness: Arc::new(Watchdog { pulse: pulse.clone(), dispatcher: overview.dispatcher.clone() }),
         status: Arc::new(overview),
     }
 }
@@ -256,7 +257,7 @@ impl<S: Sandboxing> Worker<S> {
         tokio::select! {
             drained = &mut run => {
                 // Nobody told it to: the channel of deliveries was closed under it.
-                self.pulse.stopped();
+                self.pulse.ended();
                 drained
             }
             () = control => run.await,
@@ -290,6 +291,11 @@ async fn follow_sandboxes(mut usable: watch::Receiver<bool>, gate: &watch::Sende
             },
         }
     }
+}
+
+fn broker_settings(config: &Config) -> broker::Settings {
+    broker::Settings::new(&config.broker, &config.worker.id, config.worker.slots)
+        .with_starved_after(Duration::from_secs(config.worker.stalled_seconds))
 }
 
 fn pipeline_settings(config: &Config) -> Settings {

@@ -1,7 +1,4 @@
-//! What `/status` and `/livez` show.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+//! What `/status` shows.
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -10,7 +7,7 @@ use super::sandboxing::Sandboxing;
 use crate::broker::BrokerPublisher;
 use crate::pipeline::Dispatcher;
 use crate::ports::conditions::{Conditions, State};
-use crate::sidecar::{Liveness, StatusSource};
+use crate::sidecar::StatusSource;
 
 /// The worker as a whole, for those who look at it from outside.
 #[derive(Debug)]
@@ -53,25 +50,5 @@ impl<S: Sandboxing> StatusSource for Overview<S> {
             "slots": self.slots, "running": running.running, "waiting": running.waiting,
             "parts": parts, "profiles": profiles,
         })
-    }
-}
-
-/// Whether the dispatcher is at work. Once it has ended by itself, only a restart helps.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Pulse(Arc<AtomicBool>);
-
-impl Pulse {
-    /// The dispatcher ended although nobody told it to.
-    pub(super) fn stopped(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
-impl Liveness for Pulse {
-    fn check(&self) -> Result<(), String> {
-        if self.0.load(Ordering::Acquire) {
-            return Err("the dispatcher has ended".to_owned());
-        }
-        Ok(())
     }
 }

@@ -9,6 +9,7 @@ use lapin::options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions};
 use tokio::time::timeout;
 
 use super::error::describe;
+use super::looks::Held;
 use crate::ports::messages::{Acknowledger, Disposition, Settled};
 
 /// The only one to call lapin's acker, whose `Ok(false)` (the delivery is no longer ours) no lint would see. It never
@@ -17,11 +18,13 @@ use crate::ports::messages::{Acknowledger, Disposition, Settled};
 pub(super) struct AckHandle {
     acker: Acker,
     limit: Duration,
+    /// Tells, while it is there, that the delivery is not settled.
+    _held: Held,
 }
 
 impl AckHandle {
-    pub(super) fn new(acker: Acker, limit: Duration) -> Self {
-        Self { acker, limit }
+    pub(super) fn new(acker: Acker, limit: Duration, held: Held) -> Self {
+        Self { acker, limit, _held: held }
     }
 }
 

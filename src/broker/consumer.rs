@@ -15,7 +15,8 @@ use super::connection::{Link, Sign, Watch};
 use super::control::ControlQueue;
 use super::delivered::delivered;
 use super::error::BrokerError;
-use super::events::Cause;
+use super::events::{Cause, Role};
+use super::looks::{self, Given};
 use super::supervisor::{Session, Supervisor};
 use crate::ports::messages::Delivered;
 
@@ -36,10 +37,12 @@ impl Session for Consuming {
         // that starts after it, so each class has as many deliveries as there are slots.
         let qos = channel.basic_qos(supervisor.settings.prefetch(), BasicQosOptions { global: false });
         link.call("set the prefetch", qos).await?;
+        let given = Arc::new(Given::default());
         let mut consumers = Consumers {
             supervisor,
             link,
             channel,
+            given: Arc::clone(&given),
             tags: Vec::new(),
             streams: SelectAll::new(),
             active: self.active.clone(),
@@ -47,6 +50,7 @@ impl Session for Consuming {
         supervisor.events.connected(supervisor.role);
         let wanted = *self.gate.borrow_and_update();
         let control = self.control.clone();
+        let consuming = self.active.subscribe();
         let work = async {
             consumers.follow(wanted).await?;
             self.pump(&mut consumers, watch).await
@@ -54,7 +58,9 @@ impl Session for Consuming {
         let worked = tokio::select! {
             worked = work => worked,
             never = control.listen(link, supervisor.events.as_ref()) => never,
+            starved = looks::watch(supervisor, link, consuming, &given) => Err(starved),
         };
+        supervisor.events.rests(Role::Consume);
         self.active.send_replace(false);
         worked?;
         // The answer to this proves that the broker has read every acknowledgement before it.
@@ -84,6 +90,9 @@ impl Consuming {
         let mut waiting: VecDeque<Delivered> = VecDeque::new();
         let mut gate_watched = true;
         loop {
+            if !consumers.tags.is_empty() {
+                consumers.supervisor.events.turned(Role::Consume);
+            }
             let step = tokio::select! {
                 () = consumers.supervisor.cancel.cancelled() => Step::Cancelled,
                 changed = self.gate.changed(), if gate_watched => match changed {
@@ -128,6 +137,7 @@ struct Consumers<'a> {
     /// Tags of the consumers that are meant to run, with their queues.
     tags: Vec<(ShortString, String)>,
     streams: SelectAll<BoxStream<'static, Arrival>>,
+    given: Arc<Given>,
     active: watch::Sender<bool>,
 }
 
@@ -146,6 +156,8 @@ impl Consumers<'_> {
                 self.supervisor.condition.ready();
             }
             Gate::Closed { reason } => {
+                // Not once the answers are here: they may take their time.
+                self.supervisor.events.rests(Role::Consume);
                 // The channel stays: what was delivered on it can still be settled.
                 for (tag, queue) in std::mem::take(&mut self.tags) {
                     let cancel = self.channel.basic_cancel(tag, BasicCancelOptions { nowait: false });
@@ -179,9 +191,10 @@ impl Consumers<'_> {
         let request = self.channel.basic_consume(short(&doing, &queue)?, tag.clone(), options, arguments);
         let consumer = self.link.call(&doing, request).await?;
         let (owned_class, limit, ended) = (class.to_owned(), settings.timeouts.settle, tag.clone());
+        let given = Arc::clone(&self.given);
         let stream = consumer
             .map(move |delivery| match delivery {
-                Ok(delivery) => Arrival::Delivered(delivered(delivery, &owned_class, limit)),
+                Ok(delivery) => Arrival::Delivered(delivered(delivery, &owned_class, limit, given.one())),
                 Err(error) => Arrival::Failed(BrokerError::lost(&doing, &error)),
             })
             .chain(once(async move { Arrival::Ended(ended) }));

@@ -9,10 +9,11 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use tokio::time::Instant;
 
 use super::acknowledger::AckHandle;
+use super::looks::Held;
 use crate::ports::messages::{Delivered, Properties};
 
 /// Takes a delivery over; its body is moved, never copied, whatever its size.
-pub(super) fn delivered(delivery: Delivery, class: &str, settle_limit: Duration) -> Delivered {
+pub(super) fn delivered(delivery: Delivery, class: &str, settle_limit: Duration, held: Held) -> Delivered {
     Delivered {
         attempt: attempt(delivery.redelivered, delivery.properties.headers().as_ref()),
         properties: properties(&delivery.properties),
@@ -21,7 +22,7 @@ pub(super) fn delivered(delivery: Delivery, class: &str, settle_limit: Duration)
         routing_key: delivery.routing_key.to_string(),
         received_at: Instant::now(),
         body: Bytes::from(delivery.data),
-        acknowledger: Box::new(AckHandle::new(delivery.acker, settle_limit)),
+        acknowledger: Box::new(AckHandle::new(delivery.acker, settle_limit, held)),
     }
 }
 
@@ -115,7 +116,7 @@ mod tests {
         delivery.properties =
             BasicProperties::default().with_reply_to("r".into()).with_message_id("m".into()).with_headers(headers);
         let address = delivery.data.as_ptr();
-        let delivered = delivered(delivery, "default", Duration::from_secs(1));
+        let delivered = delivered(delivery, "default", Duration::from_secs(1), Held::default());
         assert_eq!(delivered.body.as_ptr(), address);
         assert_eq!(&delivered.body[..], [0, 159, 146, 150]);
         assert_eq!(delivered.class, "default");

@@ -48,6 +48,8 @@ pub enum Cause {
     CallTimeout,
     /// A publish was not confirmed in time.
     ConfirmTimeout,
+    /// Messages wait, the worker holds none, and the broker sends it none.
+    Starved,
 }
 
 impl Cause {
@@ -65,6 +67,7 @@ impl Cause {
         Self::Unreadable,
         Self::CallTimeout,
         Self::ConfirmTimeout,
+        Self::Starved,
     ];
 
     /// The name in logs and metrics.
@@ -82,6 +85,7 @@ impl Cause {
             Self::Unreadable => "unreadable",
             Self::CallTimeout => "call_timeout",
             Self::ConfirmTimeout => "confirm_timeout",
+            Self::Starved => "starved",
         }
     }
 }
@@ -96,6 +100,14 @@ pub trait BrokerEvents: Debug + Send + Sync + 'static {
     fn blocked(&self, role: Role, blocked: bool);
     /// Control messages can be heard, or not.
     fn control_listening(&self, listening: bool);
+    /// The loop that works over a connection went round: at least once a second until [`BrokerEvents::rests`] is told.
+    fn turned(&self, role: Role);
+    /// That loop has nothing to go round for: no connection, or a closed gate. (Or it does what may take longer.)
+    fn rests(&self, role: Role);
+    /// So many messages waited in the queue of a class when it was looked into.
+    fn waiting(&self, class: &str, messages: u32);
+    /// The broker sends deliveries over this connection, or has none to send.
+    fn fed(&self);
 }
 
 /// Counts nothing.
@@ -104,6 +116,10 @@ impl BrokerEvents for () {
     fn reconnecting(&self, _: Role, _: Cause) {}
     fn blocked(&self, _: Role, _: bool) {}
     fn control_listening(&self, _: bool) {}
+    fn turned(&self, _: Role) {}
+    fn rests(&self, _: Role) {}
+    fn waiting(&self, _: &str, _: u32) {}
+    fn fed(&self) {}
 }
 
 #[cfg(test)]

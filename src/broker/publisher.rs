@@ -17,13 +17,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection::{Link, Sign, Watch};
 use super::error::{BrokerError, describe, soft};
-use super::events::Cause;
+use super::events::{Cause, Role};
 use super::outbound::{self, Route};
 use super::settings::Settings;
 use super::supervisor::{Session, Supervisor};
+use crate::config::model;
 use crate::crash::{self, Point};
 use crate::domain::settlement::PublishEnd;
-use crate::ports::messages::{Outbound, Publisher};
+use crate::ports::messages::{Address, Outbound, Publisher};
 
 /// Publishes in flight at once, and so channels of the connection.
 const IN_FLIGHT_MAX: usize = 64;
@@ -72,6 +73,8 @@ pub(super) struct PublishLink {
     doomed: CancellationToken,
     /// An exchange is missing.
     redeclare: Notify,
+    /// A queue of the worker's own is missing.
+    rebind: Notify,
 }
 
 impl PublishLink {
@@ -83,6 +86,7 @@ impl PublishLink {
             in_flight: Semaphore::new(IN_FLIGHT_MAX),
             doomed: CancellationToken::new(),
             redeclare: Notify::new(),
+            rebind: Notify::new(),
         };
         let channel = opened.channel().await?;
         opened.give_back(channel);
@@ -138,11 +142,16 @@ impl PublishLink {
             }
             Ok(Confirmation::Ack(Some(_returned))) => {
                 tracing::warn!("publish to {}: no queue takes it", Shown(&route));
+                if matches!(message.address, Address::Dead | Address::Unrouted) {
+                    self.rebind.notify_one();
+                }
                 PublishEnd::Unroutable
             }
             Ok(Confirmation::Nack(_)) => {
                 tracing::warn!("publish to {}: RabbitMQ refused it: is the queue full?", Shown(&route));
-                PublishEnd::NotConfirmed
+                // Not on this channel again: for a quorum queue RabbitMQ keeps it in mind that the channel is refused,
+                // and may do so for ever after the limit was raised or lifted (seen with 3.10).
+                return PublishEnd::NotConfirmed;
             }
             Ok(Confirmation::NotRequested) => {
                 tracing::error!("publish to {}: the channel has no confirms", Shown(&route));
@@ -247,6 +256,7 @@ impl Session for Publishing {
         supervisor.condition.ready();
         supervisor.events.connected(supervisor.role);
         let ended = tend(supervisor, &publish_link, watch).await;
+        supervisor.events.rests(Role::Publish);
         self.links.send_replace(None);
         if link.blocked() {
             supervisor.events.blocked(supervisor.role, false);
@@ -264,6 +274,7 @@ enum Step {
     Cancelled,
     Doomed,
     Redeclare,
+    Rebind,
     Sign(Sign),
 }
 
@@ -271,10 +282,12 @@ enum Step {
 async fn tend(supervisor: &Supervisor, publish_link: &PublishLink, watch: &mut Watch) -> Result<(), BrokerError> {
     let link = &publish_link.link;
     loop {
+        supervisor.events.turned(Role::Publish);
         let step = tokio::select! {
             () = supervisor.cancel.cancelled() => Step::Cancelled,
             () = publish_link.doomed.cancelled() => Step::Doomed,
             () = publish_link.redeclare.notified() => Step::Redeclare,
+            () = publish_link.rebind.notified() => Step::Rebind,
             sign = watch.next(link) => Step::Sign(sign),
         };
         match step {
@@ -285,7 +298,9 @@ async fn tend(supervisor: &Supervisor, publish_link: &PublishLink, watch: &mut W
                     what: "RabbitMQ did not confirm a publish in time".to_owned(),
                 });
             }
-            Step::Redeclare => supervisor.ensure(link).await?,
+            // Where others own the queues, a result need not wait until they have mended what it does not use.
+            Step::Rebind if supervisor.settings.topology == model::Topology::Check => {}
+            Step::Redeclare | Step::Rebind => anew(supervisor, link).await?,
             Step::Sign(Sign::Lost(error)) => return Err(error),
             Step::Sign(Sign::Blocked(reason)) => {
                 supervisor.condition.not_ready(format!("RabbitMQ holds publishes back: {reason}"));
@@ -299,4 +314,11 @@ async fn tend(supervisor: &Supervisor, publish_link: &PublishLink, watch: &mut W
             Step::Sign(Sign::Look(_)) => {}
         }
     }
+}
+
+/// Declares, or checks, the topology once more.
+async fn anew(supervisor: &Supervisor, link: &Link) -> Result<(), BrokerError> {
+    // It may take as many answers as there are exchanges and queues.
+    supervisor.events.rests(Role::Publish);
+    supervisor.ensure(link).await
 }

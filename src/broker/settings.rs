@@ -30,6 +30,9 @@ pub struct Settings {
     pub timeouts: Timeouts,
 }
 
+/// The longest pause between two looks into the queues: as often as metrics are usually read.
+const LOOK_MAX: Duration = Duration::from_secs(10);
+
 /// A time limit for everything that waits for a peer.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
@@ -45,6 +48,10 @@ pub struct Timeouts {
     pub close: Duration,
     /// The longest wait between two attempts to connect.
     pub backoff_max: Duration,
+    /// Between two looks into the queues.
+    pub look: Duration,
+    /// How long messages may wait while the worker holds none and is sent none.
+    pub starved: Duration,
 }
 
 impl Default for Timeouts {
@@ -56,6 +63,8 @@ impl Default for Timeouts {
             settle: Duration::from_secs(10),
             close: Duration::from_secs(2),
             backoff_max: Duration::from_secs(15),
+            look: LOOK_MAX,
+            starved: Duration::from_mins(1),
         }
     }
 }
@@ -74,6 +83,15 @@ impl Settings {
             consumer_timeout: Duration::from_secs(broker.consumer_timeout_seconds),
             timeouts: Timeouts::default(),
         }
+    }
+
+    /// The same with this limit for a broker that sends nothing although messages wait.
+    #[must_use]
+    pub fn with_starved_after(mut self, limit: Duration) -> Self {
+        self.timeouts.starved = limit;
+        // Often enough that the limit is kept.
+        self.timeouts.look = LOOK_MAX.min(limit / 5);
+        self
     }
 
     /// The most deliveries that can be unsettled at once; the bound of the delivery channel.

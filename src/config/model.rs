@@ -48,6 +48,8 @@ pub struct Worker {
     pub attempts_max: u32,
     /// Jobs of one issuer at once; 0: no cap.
     pub running_per_issuer_max: usize,
+    /// How long the worker may do nothing although it should before `/livez` says no, in seconds.
+    pub stalled_seconds: u64,
 }
 
 /// `[broker]`

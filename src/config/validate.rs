@@ -16,6 +16,7 @@ use crate::domain::limits::Limits;
 
 const BODY_BYTES_MAX: usize = 128 << 20;
 const SLOTS_MAX: usize = 1000;
+const STALLED_SECONDS_MIN: u64 = 5;
 const WEIGHT_MAX: u32 = 1000;
 const NAME_BYTES_MAX: usize = 64;
 /// Beside its longest run, a delivery waits for a sandbox, for the worker's own deadline and for the confirmation.
@@ -64,6 +65,11 @@ fn worker(worker: &Worker, problems: &mut Vec<Problem>) {
     }
     if worker.audience.is_empty() {
         problems.push(Problem::new("worker.audience", "is empty: every job must say which fleet it is for"));
+    }
+    if worker.stalled_seconds < STALLED_SECONDS_MIN {
+        let message = format!("is {}, but must be {STALLED_SECONDS_MIN} or more", worker.stalled_seconds);
+        let hint = "loops of the worker go round every second; a busy machine may hold them up for a while";
+        problems.push(Problem::new("worker.stalled_seconds", message).hint(hint));
     }
     if !(1..=SLOTS_MAX).contains(&worker.slots) {
         problems.push(Problem::new("worker.slots", format!("is {}, but must be 1 to {SLOTS_MAX}", worker.slots)));

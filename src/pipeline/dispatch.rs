@@ -1,11 +1,11 @@
 //! Takes deliveries, hands out slots, drains.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,6 +21,9 @@ use crate::telemetry::metrics::Metrics;
 
 /// How long killed jobs may take to be given back after the drain's deadline.
 const ABORT_GRACE: Duration = Duration::from_secs(5);
+
+/// How often the dispatcher goes round when nothing happens, so that whoever watches sees that it can.
+const TURN: Duration = Duration::from_secs(1);
 
 /// What the pipeline needs to know of the configuration.
 #[derive(Debug, Clone)]
@@ -60,6 +63,8 @@ pub(super) struct Context<E, P> {
     pub(super) cancelled: Notify,
     /// When the pipeline was made, in seconds since 1970.
     pub(super) made_at: u64,
+    /// When the dispatcher went round last, while it takes deliveries.
+    turned: Mutex<Option<Instant>>,
 }
 
 /// How a drain ended.
@@ -108,6 +113,7 @@ impl<E: Executor, P: Publisher> Dispatcher<E, P> {
             slot_freed: Notify::new(),
             cancelled: Notify::new(),
             made_at: super::now(),
+            turned: Mutex::new(None),
         };
         Self { context: Arc::new(context), slots, tasks: TaskTracker::new() }
     }
@@ -115,6 +121,15 @@ impl<E: Executor, P: Publisher> Dispatcher<E, P> {
     /// What runs and waits now.
     pub fn running(&self) -> Running {
         self.context.registry.running()
+    }
+
+    /// When the dispatcher went round last: a second ago at most, or it is stuck. `None` while it takes no deliveries.
+    pub fn turned_at(&self) -> Option<Instant> {
+        *self.context.turned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turned(&self, at: Option<Instant>) {
+        *self.context.turned.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }
 
     /// Works until `drain` is cancelled, then gives back what has not begun and finishes what has, for at most
@@ -129,10 +144,14 @@ impl<E: Executor, P: Publisher> Dispatcher<E, P> {
         drain_limit: Duration,
     ) -> Drained {
         let mut lines = Lines::new(self.context.settings.classes.iter().cloned());
+        let mut turns = interval(TURN);
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            self.turned(Some(Instant::now()));
             self.start_waiting(&mut lines);
             tokio::select! {
                 () = drain.cancelled() => break,
+                _ = turns.tick() => {}
                 () = self.context.slot_freed.notified() => {}
                 () = self.context.cancelled.notified() => self.answer_cancelled(&mut lines),
                 delivered = deliveries.recv() => match delivered {
@@ -141,6 +160,7 @@ impl<E: Executor, P: Publisher> Dispatcher<E, P> {
                 },
             }
         }
+        self.turned(None);
         self.drain(deliveries, lines, drain_limit).await
     }
 

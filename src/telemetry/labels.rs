@@ -56,6 +56,8 @@ labels! {
         NotConfirmed = "not_confirmed";
         /// The topology is not what it must be.
         Topology = "topology";
+        /// Messages wait, the worker holds none, and the broker sends it none.
+        Starved = "starved";
     }
 
     /// How a delivery was settled.

@@ -117,6 +117,7 @@ macro_rules! families {
 
 families! {
     "Jobs that came from a queue" jobs_received: Family<OfClass, Counter> = Family::default();
+    "Messages that wait in a class's queue, when it was last looked into" queue_waiting: Family<OfClass, Gauge> = Family::default();
     "Jobs that came to a signed result" jobs_finished: Family<Finish, Counter> = Family::default();
     "Authentic jobs that were refused with a signed result" jobs_rejected: Family<Refusal, Counter> = Family::default();
     "Messages that went to the dead queue" jobs_dead_lettered: Family<Refusal, Counter> = Family::default();
@@ -175,6 +176,12 @@ impl Metrics {
     pub fn job_received(&self, class: &str) {
         let class = known(&self.classes, class);
         self.all.jobs_received.get_or_create(&OfClass { class }).inc();
+    }
+
+    /// So many messages wait in the queue of a class.
+    pub fn queue_waiting(&self, class: &str, messages: u32) {
+        let class = known(&self.classes, class);
+        self.all.queue_waiting.get_or_create(&OfClass { class }).set(i64::from(messages));
     }
 
     /// A job came to a signed result.
@@ -310,6 +317,7 @@ impl Metrics {
         let all = &self.all;
         let names = |set: &BTreeSet<Arc<str>>| set.iter().map(|name| Word::Name(Arc::clone(name))).collect::<Vec<_>>();
         for class in names(&self.classes) {
+            drop(all.queue_waiting.get_or_create(&OfClass { class: class.clone() }));
             drop(all.jobs_received.get_or_create(&OfClass { class }));
         }
         for profile in names(&self.profiles) {

@@ -79,6 +79,7 @@ pub(crate) struct Counter {
     reconnecting: Mutex<Vec<(Role, Cause)>>,
     blocked: Mutex<Vec<bool>>,
     listening: Mutex<Vec<bool>>,
+    waiting: Mutex<BTreeMap<String, u32>>,
 }
 
 impl Counter {
@@ -98,6 +99,10 @@ impl Counter {
     pub(crate) fn listening(&self) -> bool {
         self.listening.lock().unwrap().last() == Some(&true)
     }
+
+    pub(crate) fn waiting(&self, class: &str) -> Option<u32> {
+        self.waiting.lock().unwrap().get(class).copied()
+    }
 }
 
 impl BrokerEvents for Counter {
@@ -116,6 +121,16 @@ impl BrokerEvents for Counter {
     fn control_listening(&self, listening: bool) {
         self.listening.lock().unwrap().push(listening);
     }
+
+    fn turned(&self, _: Role) {}
+
+    fn rests(&self, _: Role) {}
+
+    fn waiting(&self, class: &str, messages: u32) {
+        self.waiting.lock().unwrap().insert(class.to_owned(), messages);
+    }
+
+    fn fed(&self) {}
 }
 
 /// Names of this test's own, on the shared broker, and a connection to look at them with.
