@@ -17,6 +17,12 @@ mod deliver;
 #[path = "broker/faults.rs"]
 mod faults;
 #[cfg(test)]
+#[path = "broker/growth.rs"]
+mod growth;
+#[cfg(test)]
+#[path = "support/network.rs"]
+mod network;
+#[cfg(test)]
 #[path = "support/proxy.rs"]
 mod proxy;
 #[cfg(test)]

@@ -139,3 +139,42 @@ async fn a_missing_exchange_costs_one_publish_and_is_declared_anew() {
     running.stop().await;
     bench.clean().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_workers_of_one_name_both_consume_and_are_told_apart() {
+    let bench = Bench::new("samename").await;
+    let (mut first, mut second) = (bench.start().await, bench.start().await);
+    let queue = bench.settings.names.class_queue("default");
+    until("both consume", async || (bench.consumers(&queue).await == 2).then_some(())).await;
+    // As many as both can hold: each has its share.
+    for n in 0..4 {
+        bench.send_job("default", &format!("job-{n}"), b"x").await;
+    }
+    for running in [&mut first, &mut second] {
+        for _ in 0..2 {
+            settle(running.delivery().await, Disposition::Acknowledge).await;
+        }
+    }
+    for running in [first, second] {
+        assert_eq!(running.counter.connected(tester_worker::broker::Role::Consume), 1, "nobody was thrown out");
+        running.stop().await;
+    }
+    bench.clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_in_a_queue_is_told() {
+    let mut bench = Bench::new("waiting").await;
+    bench.settings.timeouts.look = std::time::Duration::from_millis(100);
+    let mut running = bench.start().await;
+    for n in 0..5 {
+        bench.send_job("default", &format!("job-{n}"), b"x").await;
+    }
+    until("three wait, for two are here", async || (running.counter.waiting("default") == Some(3)).then_some(())).await;
+    for _ in 0..5 {
+        settle(running.delivery().await, Disposition::Acknowledge).await;
+    }
+    until("none waits", async || (running.counter.waiting("default") == Some(0)).then_some(())).await;
+    running.stop().await;
+    bench.clean().await;
+}

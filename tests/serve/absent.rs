@@ -9,7 +9,6 @@ use tokio_util::task::TaskTracker;
 
 use super::support::bench::{Bench, Config, Keys};
 use super::support::free_port;
-use super::support::http;
 use super::support::vhost::{authority, rabbitmqctl};
 use super::support::worker::{Setup, Worker};
 
@@ -17,11 +16,6 @@ fn with_url(mut setup: Setup, url: String) -> Setup {
     setup.variables.retain(|(name, _)| name != "TESTER_WORKER__BROKER__URLS");
     setup.variables.push(("TESTER_WORKER__BROKER__URLS".to_owned(), url));
     setup
-}
-
-async fn alive(worker: &Worker) {
-    let (status, body) = http::get(worker.port, "/livez").await.expect("the sidecar answers");
-    assert_eq!(status, 200, "a worker that waits is well: {body}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -33,7 +27,7 @@ async fn without_docker_the_worker_waits_for_it() {
     let said = worker.not_ready("docker", "cannot reach Docker").await;
     assert_eq!(said.status, 503);
     assert!(said.reason("docker").expect("a reason").contains(socket.to_str().expect("a path")), "{said:?}");
-    alive(&worker).await;
+    worker.alive().await;
     // Connected, and yet it takes nothing: a job waits in its queue, where another worker can have it.
     worker.until_metric("tester_worker_amqp_connected", &[], 2.0).await;
     worker.not_ready("broker_consume", "consuming is paused").await;
@@ -85,7 +79,7 @@ async fn without_rabbitmq_the_worker_waits_for_it() {
         assert!(reason.contains(&port.to_string()) && reason.contains("is RabbitMQ running there"), "{reason}");
         assert!(!reason.contains("guest:guest"), "{reason}");
     }
-    alive(&worker).await;
+    worker.alive().await;
     let stop = CancellationToken::new();
     let tasks = proxy(port, stop.clone()).await;
     worker.ready().await;
@@ -109,7 +103,7 @@ async fn a_wrong_password_is_told_without_being_shown_and_mended_without_a_resta
         assert_eq!(said.status, 503);
         assert!(!format!("{said:?}").contains(password), "{said:?}");
     }
-    alive(&worker).await;
+    worker.alive().await;
     assert!(!worker.page("/status").await.contains(password));
     rabbitmqctl(&["change_password", &user, password]);
     worker.ready().await;

@@ -21,9 +21,16 @@ mod dead;
 #[path = "../support/docker_proxy.rs"]
 mod docker_proxy;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod memory;
+#[cfg(test)]
+#[path = "../support/network.rs"]
+mod network;
+#[cfg(test)]
+mod node;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tester_worker::protocol::job_writer::SignedJob;
 use tester_worker::protocol::signing::SigningKey;
 
-use super::client::{Client, ISSUER};
+use super::client::{Client, ISSUER, message_id};
 use super::token::{SECRET, Seed, jwks};
 use super::vhost::{Broker, Vhost};
 use super::worker::{Setup, Worker};
@@ -79,6 +80,34 @@ impl Bench {
         bench
     }
 
+    /// Connects the client anew, after the broker was away. What came before is not in its inbox.
+    pub(crate) async fn reconnect(&mut self) {
+        let worker = if self.keys == Keys::Token { self.client.key.clone() } else { WORKER.key() };
+        self.client = Client::connect(&self.vhost.url(), self.client.key.clone(), &worker).await;
+    }
+
+    /// What a worker is started with that reaches the broker by these URLs, one a line.
+    pub(crate) fn setup_by(&self, name: &str, config: Config<'_>, urls: &str) -> Setup {
+        let mut setup = self.setup(name, config);
+        let file = self.path(&format!("{name}.urls"));
+        std::fs::write(&file, urls).expect("write the URLs");
+        setup.variables.retain(|(name, _)| name != "TESTER_WORKER__BROKER__URLS");
+        let file = file.to_str().expect("a path in UTF-8").to_owned();
+        setup.variables.push(("TESTER_WORKER__BROKER__URLS_FILE".to_owned(), file));
+        setup
+    }
+
+    /// One accepted result of a job, the program's own: every copy that came so far is the same.
+    pub(crate) async fn one_result(&self, job: &SignedJob, stdout: &[u8]) {
+        let first = self.client.message(job).await;
+        let outcome = self.client.verified(&first.data, job).outcome;
+        assert_eq!((outcome.run.status.as_str(), outcome.run.stdout.content.as_bytes()), ("ok", stdout));
+        let id = job.key.id.to_string();
+        for copy in self.client.inbox() {
+            assert!(message_id(&copy) != Some(&id) || copy.data == first.data, "another result of the same job");
+        }
+    }
+
     /// A file of this test.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -142,6 +171,16 @@ impl Bench {
     /// Ends the test: the worker stops cleanly, and everything goes.
     pub(crate) async fn end(self, worker: Worker) {
         worker.stop().await;
+        self.close().await;
+    }
+
+    /// The same where every job was acknowledged and no message is left anywhere.
+    pub(crate) async fn end_empty(self, worker: Worker) {
+        worker.stop().await;
+        // What had not been acknowledged is in its queue again.
+        for queue in ["tester.jobs.default", "tester.dead", "tester.unrouted"] {
+            assert_eq!(self.client.depth(queue).await, 0, "{queue}");
+        }
         self.close().await;
     }
 

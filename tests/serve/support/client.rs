@@ -218,3 +218,10 @@ pub(crate) fn signed(claims: &Value, body: Vec<u8>) -> SignedJob {
 pub(crate) fn sleeper(seconds: f64) -> JobDraft {
     python(&format!("import time\ntime.sleep({seconds})\nprint('slept')"))
 }
+
+/// A program that waits until the test has it go on (`docker::go_on`), for a minute at most.
+pub(crate) fn waiter() -> JobDraft {
+    let mut draft = python("import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)\nprint('went on')");
+    draft.limits.wall_seconds = Some(60.0);
+    draft
+}

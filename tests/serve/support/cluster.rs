@@ -124,11 +124,11 @@ impl Drop for Cluster {
     }
 }
 
-fn must(arguments: &[&str]) -> String {
+pub(super) fn must(arguments: &[&str]) -> String {
     docker(arguments).unwrap_or_else(|error| panic!("docker {arguments:?}: {error}"))
 }
 
-fn docker(arguments: &[&str]) -> Result<String, String> {
+pub(super) fn docker(arguments: &[&str]) -> Result<String, String> {
     let output = Command::new("docker").args(arguments).stdin(Stdio::null()).output();
     let output = output.map_err(|error| error.to_string())?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

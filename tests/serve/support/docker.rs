@@ -2,6 +2,8 @@
 
 use std::process::Stdio;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -74,6 +76,28 @@ pub(crate) async fn assert_nothing_left(worker_id: &str) {
         Some(())
     })
     .await;
+}
+
+/// Waits until a program of a worker has stopped itself; gives its process on the host.
+pub(crate) async fn waits(worker_id: &str) -> Pid {
+    until("a program has stopped itself", async || {
+        for (id, _) in containers(worker_id).await {
+            // The container may end meanwhile, if it is one that attacks the walls.
+            let top = Command::new("docker").args(["top", &id, "-eo", "pid,stat"]).stdin(Stdio::null()).output().await;
+            let top = String::from_utf8(top.expect("start docker").stdout).expect("docker prints UTF-8");
+            let mut processes = top.lines().skip(1).filter_map(|line| line.trim().split_once(' '));
+            if let Some((pid, _)) = processes.find(|(_, stat)| stat.trim().starts_with('T')) {
+                return Some(Pid::from_raw(pid.parse().expect("a process id")));
+            }
+        }
+        None
+    })
+    .await
+}
+
+/// Has a program of a worker that stopped itself go on. Fails when there is none in time.
+pub(crate) async fn go_on(worker_id: &str) {
+    kill(waits(worker_id).await, Signal::SIGCONT).expect("have the program go on");
 }
 
 /// Something that Docker did to a container.

@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod docker;
 pub(crate) mod http;
+pub(crate) mod node;
 pub(crate) mod token;
 pub(crate) mod vhost;
 pub(crate) mod worker;

@@ -31,7 +31,8 @@ impl Broker {
         Self::new(&variable("TESTER_WORKER_TEST_AMQP_URL"), vec![ctl])
     }
 
-    fn ctl(&self, arguments: &[&str]) -> Result<String, String> {
+    /// Runs `rabbitmqctl` on its node; what it printed, or said was wrong.
+    pub(crate) fn ctl(&self, arguments: &[&str]) -> Result<String, String> {
         let (program, before) = self.ctl.split_first().expect("a command");
         let output = Command::new(program)
             .args(before)
@@ -89,7 +90,13 @@ impl Vhost {
         user
     }
 
-    fn permit(&self, user: &str) {
+    /// Runs `rabbitmqctl` on its node.
+    pub(crate) fn rabbitmqctl(&self, arguments: &[&str]) -> String {
+        self.broker.ctl(arguments).unwrap_or_else(|error| panic!("rabbitmqctl {arguments:?}: {error}"))
+    }
+
+    /// Lets a user do anything here.
+    pub(crate) fn permit(&self, user: &str) {
         self.broker.ctl(&["set_permissions", "-p", &self.name, user, ".*", ".*", ".*"]).expect("permit a user");
     }
 }

@@ -113,6 +113,25 @@ impl Worker {
         .await;
     }
 
+    /// Fails unless `/livez` says that the worker is well.
+    pub(crate) async fn alive(&self) {
+        let (status, body) = http::get(self.port, "/livez").await.expect("the sidecar answers");
+        assert_eq!(status, 200, "a worker that waits is well: {body}");
+    }
+
+    /// Waits until a metric's samples sum up to `value` or more.
+    pub(crate) async fn until_at_least(&self, name: &str, labels: &[(&str, &str)], value: f64) {
+        until(&format!("{name} {labels:?} is at least {value}"), async || {
+            (self.metric(name, labels).await >= value).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until the log has this text.
+    pub(crate) async fn until_said(&self, text: &str) {
+        until(&format!("the log says `{text}`"), async || self.log().contains(text).then_some(())).await;
+    }
+
     /// Attacks on walls of its own so far, by the log.
     pub(crate) fn attacks(&self) -> usize {
         self.log().matches("held against an attack").count()
