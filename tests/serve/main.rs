@@ -18,6 +18,11 @@ mod control;
 #[cfg(test)]
 mod dead;
 #[cfg(test)]
+mod docker;
+#[cfg(test)]
+#[path = "../support/docker_faults.rs"]
+mod docker_faults;
+#[cfg(test)]
 #[path = "../support/docker_proxy.rs"]
 mod docker_proxy;
 #[cfg(test)]
