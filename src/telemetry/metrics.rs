@@ -122,6 +122,7 @@ families! {
     "Authentic jobs that were refused with a signed result" jobs_rejected: Family<Refusal, Counter> = Family::default();
     "Messages that went to the dead queue" jobs_dead_lettered: Family<Refusal, Counter> = Family::default();
     "Deliveries that the broker says it made before" redeliveries: Counter = Counter::default();
+    "Jobs that came back so often that they are run alone" jobs_quarantined: Counter = Counter::default();
     "Deliveries of a job that was running here already" jobs_adopted: Counter = Counter::default();
     "Stored results that answered a job which had ended here" results_resent: Counter = Counter::default();
     "Results whose reply queue was gone, parked in tester.unrouted" results_unrouted: Counter = Counter::default();
@@ -203,6 +204,11 @@ impl Metrics {
     /// A delivery came that the broker says it made before.
     pub fn redelivered(&self) {
         self.all.redeliveries.inc();
+    }
+
+    /// A job came back so often that it is run alone.
+    pub fn job_quarantined(&self) {
+        self.all.jobs_quarantined.inc();
     }
 
     /// A job came again while it was running here.

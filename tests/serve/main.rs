@@ -37,6 +37,8 @@ mod network;
 #[cfg(test)]
 mod node;
 #[cfg(test)]
+mod poison;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod road;
