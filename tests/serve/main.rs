@@ -16,6 +16,8 @@ mod container;
 #[cfg(test)]
 mod control;
 #[cfg(test)]
+mod daemon;
+#[cfg(test)]
 mod dead;
 #[cfg(test)]
 mod docker;
