@@ -42,7 +42,7 @@ fn phrase(call: Call) -> &'static str {
     }
 }
 
-async fn started(bench: &Bench, name: &str, proxy: &FaultyDocker) -> Worker {
+fn started(bench: &Bench, name: &str, proxy: &FaultyDocker) -> Worker {
     let more = format!("[docker]\nhost = {:?}\ntimeout_seconds = 1\n", proxy.host());
     let mut setup = bench.setup(name, Config { more: &more, ..Config::default() });
     // A job may be given back by every failure that it meets here.
@@ -64,29 +64,24 @@ async fn is_right(bench: &Bench, job: &SignedJob) {
     assert_eq!((outcome.run.status.as_str(), outcome.run.stdout.content.as_bytes()), ("ok", &b"at last\n"[..]));
 }
 
-/// Every call that a job needs fails in this way, one after the other.
-async fn every_call_of_a_job(test: &str, fault: Fault) {
-    let bench = Bench::new(test, Keys::Token).await;
-    let proxy = FaultyDocker::new(bench.folder.path());
-    let mut worker = started(&bench, "worker", &proxy).await;
+/// One call that a job needs fails in this way; its job is answered once it does not.
+async fn call_of_a_job(bench: &Bench, worker: &mut Worker, proxy: &FaultyDocker, (call, fault): (Call, Fault)) {
+    let (from, answered) = (worker.log().len(), bench.client.inbox().len());
+    proxy.break_call(call, fault);
+    let job = bench.client.send(needing(call)).await;
+    told(worker, from, call).await;
+    until("no more jobs are taken", async || {
+        worker.log().get(from..)?.contains("consuming is paused: no sandbox can be made").then_some(())
+    })
+    .await;
+    assert_eq!(bench.client.inbox().len(), answered, "{call:?}: it was answered although it could not be run");
+    proxy.heal();
+    is_right(bench, &job).await;
     worker.ready().await;
-    let mut answered = 0;
-    for call in [CREATE, ATTACH, START, UPDATE] {
-        let from = worker.log().len();
-        proxy.break_call(call, fault);
-        let job = bench.client.send(needing(call)).await;
-        told(&worker, from, call).await;
-        until("no more jobs are taken", async || {
-            worker.log().get(from..)?.contains("consuming is paused: no sandbox can be made").then_some(())
-        })
-        .await;
-        assert_eq!(bench.client.inbox().len(), answered, "{call:?}: it was answered although it could not be run");
-        proxy.heal();
-        is_right(&bench, &job).await;
-        worker.ready().await;
-        answered += 1;
-    }
-    // A sandbox that cannot be removed costs its job nothing, but there is no place for the next one.
+}
+
+/// A sandbox that cannot be removed costs its job nothing, but there is no place for the next one.
+async fn removal(bench: &Bench, worker: &mut Worker, proxy: &FaultyDocker, fault: Fault) {
     let from = worker.log().len();
     proxy.break_call(REMOVE, fault);
     bench.client.good_job_runs().await;
@@ -94,11 +89,24 @@ async fn every_call_of_a_job(test: &str, fault: Fault) {
         // It was removed, and the second attempt says so.
         until("a second attempt", async || (proxy.hits() >= 2).then_some(())).await;
     } else {
-        told(&worker, from, REMOVE).await;
+        told(worker, from, REMOVE).await;
     }
     proxy.heal();
     worker.ready().await;
-    assert_eq!(bench.client.inbox().len(), answered + 1);
+}
+
+/// Every call that a job needs fails in this way, one after the other.
+async fn every_call_of_a_job(test: &str, fault: Fault) {
+    let bench = Bench::new(test, Keys::Token).await;
+    let proxy = FaultyDocker::new(bench.folder.path());
+    let mut worker = started(&bench, "worker", &proxy);
+    worker.ready().await;
+    let calls = [CREATE, ATTACH, START, UPDATE];
+    for call in calls {
+        call_of_a_job(&bench, &mut worker, &proxy, (call, fault)).await;
+    }
+    removal(&bench, &mut worker, &proxy, fault).await;
+    assert_eq!(bench.client.inbox().len(), calls.len() + 1, "one result a job");
     bench.end(worker).await;
 }
 
@@ -129,7 +137,7 @@ async fn a_worker_that_starts_beside_a_broken_docker_says_so_and_works_once_it_i
     let rows = [(IMAGE, Fault::Error), (IMAGE, Fault::Hang), (VOLUME, Fault::Cut), (VOLUME, Fault::Error)];
     for (number, (call, fault)) in rows.into_iter().enumerate() {
         proxy.break_call(call, fault);
-        let mut worker = started(&bench, &format!("worker-{number}"), &proxy).await;
+        let mut worker = started(&bench, &format!("worker-{number}"), &proxy);
         told(&worker, 0, call).await;
         worker.not_ready("broker_consume", "consuming is paused").await;
         proxy.heal();
@@ -144,7 +152,7 @@ async fn a_worker_that_starts_beside_a_broken_docker_says_so_and_works_once_it_i
 async fn a_daemon_that_falls_silent_under_a_running_job_gives_no_verdict_and_the_deadline_holds() {
     let bench = Bench::new("docker-silent", Keys::Token).await;
     let proxy = FaultyDocker::new(bench.folder.path());
-    let mut worker = started(&bench, "worker", &proxy).await;
+    let mut worker = started(&bench, "worker", &proxy);
     worker.ready().await;
     let limits = LimitsPatch { wall_seconds: Some(3.0), ..LimitsPatch::default() };
     let job = bench.client.send(JobDraft { limits, ..python("while True: pass") }).await;
@@ -166,7 +174,7 @@ async fn a_daemon_that_falls_silent_under_a_running_job_gives_no_verdict_and_the
 async fn a_line_to_a_running_sandbox_that_is_cut_blames_nobody() {
     let bench = Bench::new("docker-line", Keys::Token).await;
     let proxy = FaultyDocker::new(bench.folder.path());
-    let mut worker = started(&bench, "worker", &proxy).await;
+    let mut worker = started(&bench, "worker", &proxy);
     worker.ready().await;
     let job = bench.client.send(sleeper(2.0)).await;
     worker.until_running(1).await;

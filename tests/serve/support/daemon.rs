@@ -127,9 +127,10 @@ impl Drop for Daemon {
         for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
             let words = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
             let id = entry.file_name().to_string_lossy().parse().ok();
-            if let Some(id) = id.filter(|_| String::from_utf8_lossy(&words).contains(&folder)) {
-                // It may just have ended.
-                drop(kill(Pid::from_raw(id), Signal::SIGKILL));
+            if let Some(id) = id.filter(|_| String::from_utf8_lossy(&words).contains(&folder))
+                && let Err(error) = kill(Pid::from_raw(id), Signal::SIGKILL)
+            {
+                eprintln!("{id} of the daemon had just ended: {error}");
             }
         }
         let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
