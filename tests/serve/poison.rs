@@ -37,6 +37,8 @@ fn is_answered(client: &Client, job: &SignedJob) -> bool {
 }
 
 async fn killed(worker: Worker) {
+    // Nothing is being created: what Docker goes on with after the kill would be left.
+    worker.until_metric("tester_worker_pool", &[("profile", "python"), ("state", "warm")], 2.0).await;
     let id = worker.id.clone();
     worker.kill().await;
     remove_sandboxes(&id);

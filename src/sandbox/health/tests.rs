@@ -1,3 +1,5 @@
+//! What each failure does to readiness, and to the gate.
+
 use super::*;
 use crate::ports::conditions::State;
 

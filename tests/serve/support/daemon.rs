@@ -93,11 +93,13 @@ impl Daemon {
     }
 }
 
-/// Without a network of its own: it must not touch that of the daemon that all tests share.
+/// In a network namespace of its own: a daemon changes bridges and rules of its host as it starts, and those here are of the
+/// daemon that all tests share.
 fn start(folder: &TempDir) -> Child {
     let path = |name: &str| folder.path().join(name);
     let log = std::fs::File::options().create(true).append(true).open(path("log")).expect("a file for its log");
-    Command::new("dockerd")
+    Command::new("unshare")
+        .args(["--net", "dockerd"])
         .arg("--config-file")
         .arg(path("daemon.json"))
         .arg("--data-root")
