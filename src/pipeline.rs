@@ -22,7 +22,6 @@ mod outgoing;
 mod registry;
 mod run;
 mod stream;
-mod suspects;
 
 pub use control::Heard;
 pub use dispatch::{Dispatcher, Drained, Settings};

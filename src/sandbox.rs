@@ -27,7 +27,6 @@ mod launch;
 mod lease;
 mod leftovers;
 mod link;
-mod making;
 mod pauses;
 mod plan;
 mod pool;
