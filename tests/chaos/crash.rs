@@ -113,3 +113,12 @@ async fn a_worker_that_dies_after_its_program_ran_has_its_job_answered_by_the_ne
     let (_, after) = Point::ALL.split_at(7);
     dies_at("crash-b", after).await;
 }
+
+#[test]
+fn every_point_has_its_row_in_the_documents() {
+    let page = include_str!("../../docs/reliability.md");
+    for point in Point::ALL {
+        let row = format!("| `{}` | {} | ", point.name(), point.meaning());
+        assert_eq!(page.matches(&row).count(), 1, "docs/reliability.md: {row}");
+    }
+}
