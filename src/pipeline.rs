@@ -22,6 +22,7 @@ mod outgoing;
 mod registry;
 mod run;
 mod stream;
+mod suspects;
 
 pub use control::Heard;
 pub use dispatch::{Dispatcher, Drained, Settings};

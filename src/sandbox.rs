@@ -27,6 +27,7 @@ mod launch;
 mod lease;
 mod leftovers;
 mod link;
+mod making;
 mod pauses;
 mod plan;
 mod pool;

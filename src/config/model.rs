@@ -44,7 +44,7 @@ pub struct Worker {
     pub slots: usize,
     /// How long SIGTERM waits for running jobs, in seconds.
     pub drain_seconds: u64,
-    /// Deliveries of one job before it is answered with `internal_error`.
+    /// Deliveries of one job before it is run alone; after three times as many it is answered with `internal_error`.
     pub attempts_max: u32,
     /// Jobs of one issuer at once; 0: no cap.
     pub running_per_issuer_max: usize,

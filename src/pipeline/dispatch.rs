@@ -1,5 +1,6 @@
 //! Takes deliveries, hands out slots, drains.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::intake::Waiting;
 use super::lines::Lines;
 use super::registry::{Registry, Running};
+use super::suspects::{Suspects, Suspicion};
 use crate::ports::execution::Executor;
 use crate::ports::messages::{Delivered, Disposition, Publisher};
 use crate::protocol::admission::Admission;
@@ -32,7 +34,7 @@ pub struct Settings {
     pub worker_id: String,
     /// Jobs at once.
     pub slots: usize,
-    /// Deliveries of one job before it is answered with `internal_error`.
+    /// Deliveries of one job before it runs alone; after three times as many it is answered with `internal_error`.
     pub attempts_max: u32,
     /// Jobs of one issuer at once; 0: no cap.
     pub running_per_issuer_max: usize,
@@ -61,10 +63,34 @@ pub(super) struct Context<E, P> {
     pub(super) slot_freed: Notify,
     /// A job was cancelled that waits for a slot.
     pub(super) cancelled: Notify,
+    /// A suspect runs, and nothing else may.
+    pub(super) alone: AtomicBool,
     /// When the pipeline was made, in seconds since 1970.
     pub(super) made_at: u64,
     /// When the dispatcher went round last, while it takes deliveries.
     turned: Mutex<Option<Instant>>,
+}
+
+impl<E, P> Context<E, P> {
+    /// Which jobs run alone, and which no more.
+    pub(super) const fn suspicion(&self) -> Suspicion {
+        Suspicion { attempts_max: self.settings.attempts_max }
+    }
+}
+
+/// Jobs that wait for a slot.
+#[derive(Debug)]
+struct Queue {
+    lines: Lines<Waiting>,
+    suspects: Suspects<Waiting>,
+}
+
+/// Sleeps until then; for ever where there is no such moment.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// How a drain ended.
@@ -112,6 +138,7 @@ impl<E: Executor, P: Publisher> Dispatcher<E, P> {
             abort: CancellationToken::new(),
             slot_freed: Notify::new(),
             cancelled: Notify::new(),
+            alone: AtomicBool::new(false),
             made_at: super::now(),
             turned: Mutex::new(None),
         };
@@ -143,35 +170,38 @@ impl<E: Executor, P: Publisher> Dispatcher<E, P> {
         drain: CancellationToken,
         drain_limit: Duration,
     ) -> Drained {
-        let mut lines = Lines::new(self.context.settings.classes.iter().cloned());
+        let mut queue =
+            Queue { lines: Lines::new(self.context.settings.classes.iter().cloned()), suspects: Suspects::default() };
         let mut turns = interval(TURN);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.turned(Some(Instant::now()));
-            self.start_waiting(&mut lines);
+            self.start_waiting(&mut queue);
+            let due_at = queue.suspects.next_due(Instant::now());
             tokio::select! {
                 () = drain.cancelled() => break,
                 _ = turns.tick() => {}
                 () = self.context.slot_freed.notified() => {}
-                () = self.context.cancelled.notified() => self.answer_cancelled(&mut lines),
+                () = self.context.cancelled.notified() => self.answer_cancelled(&mut queue),
+                () = until(due_at) => {}
                 delivered = deliveries.recv() => match delivered {
-                    Some(delivered) => self.take(delivered, &mut lines),
+                    Some(delivered) => self.take(delivered, &mut queue),
                     None => break,
                 },
             }
         }
         self.turned(None);
-        self.drain(deliveries, lines, drain_limit).await
+        self.drain(deliveries, queue, drain_limit).await
     }
 
     /// Sorts one delivery: what needs no slot is settled at once, a new job waits for one.
-    fn take(&self, delivered: Delivered, lines: &mut Lines<Waiting>) {
+    fn take(&self, delivered: Delivered, queue: &mut Queue) {
         let class = delivered.class.clone();
         match self.context.intake(delivered) {
             Some(super::intake::Intake::Wait(waiting)) => {
-                lines.push(&class, *waiting);
+                self.line_up(&class, *waiting, queue);
                 // It may have been cancelled before it came.
-                self.answer_cancelled(lines);
+                self.answer_cancelled(queue);
             }
             Some(super::intake::Intake::Answer(answer)) => {
                 let context = Arc::clone(&self.context);
@@ -181,40 +211,80 @@ impl<E: Executor, P: Publisher> Dispatcher<E, P> {
         }
     }
 
+    fn line_up(&self, class: &str, waiting: Waiting, queue: &mut Queue) {
+        let key = waiting.authentic.key();
+        let attempt = waiting.attempt(self.context.registry.faults(key));
+        if self.context.suspicion().is_suspect(attempt) {
+            self.context.metrics.job_quarantined();
+            tracing::warn!("Job `{}` was delivered {attempt} times and never answered: it runs alone", key.id);
+            queue.suspects.push(waiting, attempt, Instant::now());
+        } else {
+            queue.lines.push(class, waiting);
+        }
+    }
+
     /// Answers waiting jobs that were cancelled; they need no slot.
-    fn answer_cancelled(&self, lines: &mut Lines<Waiting>) {
-        for waiting in lines.take_all(|waiting| waiting.cancel.is_cancelled()) {
+    fn answer_cancelled(&self, queue: &mut Queue) {
+        let mut cancelled = queue.lines.take_all(|waiting| waiting.cancel.is_cancelled());
+        cancelled.extend(queue.suspects.take_all(|waiting| waiting.cancel.is_cancelled()));
+        for waiting in cancelled {
             let context = Arc::clone(&self.context);
             self.tasks.spawn(async move { context.answer_cancelled(waiting).await });
         }
     }
 
-    fn start_waiting(&self, lines: &mut Lines<Waiting>) {
-        let cap = self.context.settings.running_per_issuer_max;
-        while let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
-            let may_go =
-                |waiting: &Waiting| cap == 0 || self.context.registry.running_of(&waiting.authentic.key().issuer) < cap;
-            let Some(waiting) = lines.pick(may_go) else { break };
-            if !self.context.registry.start(waiting.authentic.key()) {
-                tracing::debug!("a job was not started: its delivery is no longer ours");
-                continue;
-            }
-            let slot = Slot { permit: Some(slot), context: Arc::clone(&self.context) };
-            let context = Arc::clone(&self.context);
-            self.tasks.spawn(async move { context.run_job(waiting, slot).await });
+    fn start_waiting(&self, queue: &mut Queue) {
+        if self.context.alone.load(Ordering::Acquire) {
+            // A suspect runs.
+        } else if queue.suspects.has_turn(self.others_are_here(&queue.lines), Instant::now()) {
+            self.start_suspect(&mut queue.suspects);
+        } else {
+            self.start_lines(&mut queue.lines);
         }
         let total = self.context.settings.slots;
         self.context.metrics.slots(total - self.slots.available_permits(), total);
     }
 
-    async fn drain(
-        &self,
-        deliveries: &mut mpsc::Receiver<Delivered>,
-        mut lines: Lines<Waiting>,
-        limit: Duration,
-    ) -> Drained {
+    fn others_are_here(&self, lines: &Lines<Waiting>) -> bool {
+        !lines.is_empty() || self.slots.available_permits() < self.context.settings.slots
+    }
+
+    /// Starts one suspect once no other job is in a slot; until then nothing is started.
+    fn start_suspect(&self, suspects: &mut Suspects<Waiting>) {
+        if self.slots.available_permits() < self.context.settings.slots {
+            return;
+        }
+        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { return };
+        if let Some(waiting) = suspects.take() {
+            self.context.alone.store(true, Ordering::Release);
+            self.start(waiting, Slot { permit: Some(slot), alone: true, context: Arc::clone(&self.context) });
+        }
+    }
+
+    fn start_lines(&self, lines: &mut Lines<Waiting>) {
+        let cap = self.context.settings.running_per_issuer_max;
+        while let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
+            let may_go =
+                |waiting: &Waiting| cap == 0 || self.context.registry.running_of(&waiting.authentic.key().issuer) < cap;
+            let Some(waiting) = lines.pick(may_go) else { break };
+            self.start(waiting, Slot { permit: Some(slot), alone: false, context: Arc::clone(&self.context) });
+        }
+    }
+
+    /// Starts a job in its slot, if its delivery is still ours.
+    fn start(&self, waiting: Waiting, slot: Slot<E, P>) {
+        if self.context.registry.start(waiting.authentic.key()) {
+            let context = Arc::clone(&self.context);
+            self.tasks.spawn(async move { context.run_job(waiting, slot).await });
+        } else {
+            tracing::debug!("a job was not started: its delivery is no longer ours");
+        }
+    }
+
+    async fn drain(&self, deliveries: &mut mpsc::Receiver<Delivered>, mut queue: Queue, limit: Duration) -> Drained {
         let deadline = Instant::now() + limit;
-        let waiting = lines.drain();
+        let mut waiting = queue.lines.drain();
+        waiting.extend(queue.suspects.take_all(|_| true));
         let given_back = waiting.iter().map(|job| self.context.give_back(job.authentic.key(), Disposition::Requeue));
         join_all(given_back).await;
         self.tasks.close();
@@ -245,6 +315,8 @@ impl<E: Executor, P: Publisher> Dispatcher<E, P> {
 #[derive(Debug)]
 pub(super) struct Slot<E, P> {
     permit: Option<OwnedSemaphorePermit>,
+    /// Nothing else is started while it is held.
+    alone: bool,
     context: Arc<Context<E, P>>,
 }
 
@@ -252,6 +324,9 @@ impl<E, P> Drop for Slot<E, P> {
     fn drop(&mut self) {
         // The permit first: whoever is woken looks for it.
         drop(self.permit.take());
+        if self.alone {
+            self.context.alone.store(false, Ordering::Release);
+        }
         self.context.slot_freed.notify_one();
     }
 }

@@ -34,6 +34,13 @@ pub(super) struct Message {
     pub(super) received_at: Instant,
 }
 
+impl Waiting {
+    /// Which attempt this would be: by the broker's count, or by our own where the broker does not count.
+    pub(super) fn attempt(&self, faults: u32) -> u32 {
+        self.message.attempt.max(faults.saturating_add(1))
+    }
+}
+
 /// What is answered without running anything.
 #[derive(Debug)]
 pub(super) struct Answer {

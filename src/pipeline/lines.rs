@@ -64,6 +64,11 @@ impl<T> Lines<T> {
         taken
     }
 
+    /// Whether something waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.values().all(|line| line.waiting.is_empty())
+    }
+
     /// Empties every line.
     pub(super) fn drain(&mut self) -> Vec<T> {
         self.lines.values_mut().flat_map(|line| std::mem::take(&mut line.waiting)).collect()

@@ -58,9 +58,9 @@ impl<E: Executor, P: Publisher> Context<E, P> {
             drop(slot);
             return self.answer_cancelled(waiting).await;
         }
+        let attempt = waiting.attempt(self.registry.faults(waiting.authentic.key()));
         let Waiting { authentic, message, cancel } = waiting;
         let reply = authentic.reply().clone();
-        let attempt = message.attempt.max(self.registry.faults(&reply.key).saturating_add(1));
         let message = Message { attempt, ..message };
         let admission = self.admission.borrow().clone();
         let job = match authentic.admit(&admission, super::now()) {
@@ -71,7 +71,7 @@ impl<E: Executor, P: Publisher> Context<E, P> {
             }
         };
         // After admission: also this answer goes only where the key may have it sent.
-        if attempt > self.settings.attempts_max {
+        if self.suspicion().is_hopeless(attempt) {
             drop(slot);
             let text = format!("the job was delivered {attempt} times and never answered");
             return self.answer_internal_error(&reply, &message, text).await;

@@ -11,6 +11,7 @@ use super::collect::{Contents, Folder};
 use super::link::Link;
 use super::running::{Ran, Running, sandbox_fault};
 use super::tarball::Packer;
+use crate::domain::job::Job;
 use crate::domain::limits::Limits;
 use crate::domain::outcome::RunRecord;
 use crate::domain::verdict::Status;
@@ -18,6 +19,9 @@ use crate::ports::execution::ExecutionFault;
 
 /// Bytes of everything that a compiler may leave, the job's own files included.
 const BYTES_MAX: u64 = 48 * 1_048_576;
+
+/// What a file in a scratch folder takes at least.
+const PAGE_BYTES: u64 = 4096;
 
 /// Files that a compiler may leave.
 const FILES_MAX: usize = 4_096;
@@ -37,8 +41,9 @@ impl Running<'_> {
         if record.status != Status::Ok {
             return Ok(record);
         }
+        let room = Room::of(self.job);
         let link = self.link().ok_or_else(|| sandbox_fault("the lease is empty", false))?;
-        match left(link).await? {
+        match left(link, room).await? {
             Left::Files(tar) => self.files = tar,
             Left::TooMuch(text) => {
                 record.status = Status::CompileError;
@@ -49,7 +54,24 @@ impl Running<'_> {
     }
 }
 
-async fn left(link: &mut Link) -> Result<Left, ExecutionFault> {
+/// What a run's scratch folder holds, at most: the smallest of any run of the job.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    bytes: u64,
+    files: u64,
+}
+
+impl Room {
+    fn of(job: &Job) -> Self {
+        let runs = || job.cases.iter().map(|case| &case.limits).chain(job.cases.is_empty().then_some(&job.limits));
+        Self {
+            bytes: runs().map(Limits::scratch_bytes_in_force).min().unwrap_or(0),
+            files: runs().map(|limits| limits.scratch_files).min().unwrap_or(0),
+        }
+    }
+}
+
+async fn left(link: &mut Link, room: Room) -> Result<Left, ExecutionFault> {
     let lost = |error: super::collect::NoAnswer| sandbox_fault(&error.to_string(), true);
     let mut folder = Folder::new(link);
     let Contents { entries, truncated } = folder.list().await.map_err(lost)?;
@@ -59,6 +81,16 @@ async fn left(link: &mut Link) -> Result<Left, ExecutionFault> {
         let (count, more) = (files.len(), if truncated { " or more" } else { "" });
         return Ok(Left::TooMuch(format!(
             "the compiler left {count}{more} files of {bytes} bytes; {FILES_MAX} of {BYTES_MAX} together are the most"
+        )));
+    }
+    // Found here it is the compiler's doing; found when the run's folder is filled it would be nobody's.
+    let taken = files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.bytes.div_ceil(PAGE_BYTES) * PAGE_BYTES));
+    let count = u64::try_from(files.len()).unwrap_or(u64::MAX);
+    // The folder itself counts as one.
+    if taken > room.bytes || count >= room.files {
+        let Room { bytes, files } = room;
+        return Ok(Left::TooMuch(format!(
+            "what was compiled takes {count} files and {taken} bytes, but the scratch folder of a run has {files} and {bytes}"
         )));
     }
     let mut packer = Packer::default();

@@ -91,6 +91,20 @@ impl DockerError {
         matches!(self, Self::Unreachable { .. } | Self::Timeout { .. })
     }
 
+    /// Whether it says something about Docker, and not only about what was asked for: it is away, or it answers that it
+    /// cannot (HTTP 500 and above), or its sandboxes do not come up.
+    pub(super) const fn is_trouble(&self) -> bool {
+        match self {
+            Self::Refused { status, .. } => *status >= 500,
+            Self::Unreachable { .. }
+            | Self::Timeout { .. }
+            | Self::ImageNotFound { .. }
+            | Self::Runner { .. }
+            | Self::RunnerVolume { .. }
+            | Self::Wall { .. } => true,
+        }
+    }
+
     /// Whether Docker said that the thing is there already, or on its way out.
     pub(super) const fn is_conflict(&self) -> bool {
         matches!(self, Self::Refused { status: 409, .. })

@@ -81,13 +81,15 @@ impl Sandboxes {
         let maker = Maker::new(engine, &config.worker.id, epoch, &config.docker.runtime, TaskTracker::new());
         let maker = Arc::new(maker);
         let (fillers, reaper) = (Phase::default(), Phase::default());
+        let kept = config.profiles.iter().map(|(name, profile)| (name, profile.warm > 0));
+        let health = Arc::new(Health::new(conditions, kept, config.worker.slots));
         let shared = Shared {
-            reaper: Reaper::start(Arc::clone(&maker), &reaper.tasks, reaper.stop.clone()),
+            reaper: Reaper::start(Arc::clone(&maker), Arc::clone(&health), &reaper.tasks, reaper.stop.clone()),
             maker,
             metrics: metrics.clone(),
             fillers: fillers.tasks.clone(),
             creations: Arc::new(Semaphore::new(config.pool.create_parallel_max)),
-            health: Arc::new(Health::new(conditions, config.profiles.keys())),
+            health,
             runner_volume_ensured: Arc::new(tokio::sync::Mutex::new(false)),
             proof: Arc::new(proof),
             stopping: fillers.stop.clone(),
@@ -147,15 +149,18 @@ impl Sandboxes {
         let reaper = self.shared.reaper.clone();
         let fit = pool.blueprint.fit(&wanted);
         if fit == Fit::Fresh {
-            let sandbox = pool.make_fresh(wanted).await.map_err(|error| unavailable(&error))?;
-            return Ok(Lease::fresh(sandbox, reaper));
+            return match pool.make_fresh(wanted).await {
+                Ok(sandbox) => Ok(Lease::fresh(sandbox, reaper)),
+                Err(error) => Err(met(pool, &error).await),
+            };
         }
         let object = pool.lease().await.map_err(|error| unavailable(&error))?;
         let mut lease = Lease::pooled(object, reaper);
         if fit == Fit::Update
             && let Some(sandbox) = lease.sandbox()
+            && let Err(error) = self.update(&sandbox.name, &wanted).await
         {
-            self.update(&sandbox.name, &wanted).await.map_err(|error| unavailable(&error))?;
+            return Err(met(pool, &error).await);
         }
         Ok(lease)
     }
@@ -191,6 +196,12 @@ impl Sandboxes {
             .await?;
         Ok(inspected.state.and_then(|state| state.oom_killed).unwrap_or(false))
     }
+}
+
+/// What a job met, told to its pool too: the filler may have nothing to do, and would not notice.
+pub(super) async fn met(pool: &ProfilePool, error: &DockerError) -> ExecutionFault {
+    pool.met(error).await;
+    unavailable(error)
 }
 
 impl Executor for Sandboxes {

@@ -31,8 +31,20 @@ enum Walls {
 /// What is known of one profile.
 #[derive(Debug)]
 struct Profile {
+    /// Whether its pool keeps sandboxes ready: one that does not has shown nothing while another profile's fail.
+    keeps: bool,
     state: ProfileState,
     walls: Walls,
+}
+
+/// Everything that is known.
+#[derive(Debug)]
+struct States {
+    profiles: BTreeMap<String, Profile>,
+    /// Containers that cannot be removed, each with the reason.
+    stuck: BTreeMap<String, String>,
+    /// As many of those as there are slots, and nothing can be run beside them.
+    stuck_max: usize,
 }
 
 /// The readiness of all profiles together.
@@ -42,23 +54,26 @@ pub(super) struct Health {
     image: Condition,
     walls: Condition,
     pool: Condition,
-    profiles: Mutex<BTreeMap<String, Profile>>,
+    states: Mutex<States>,
     /// Whether Docker answers and walls hold, for whoever decides to take jobs.
     usable: watch::Sender<bool>,
 }
 
 impl Health {
-    pub(super) fn new<'a>(conditions: &Conditions, profiles: impl Iterator<Item = &'a String>) -> Self {
+    /// Of these profiles, each with whether its pool keeps sandboxes ready.
+    pub(super) fn new<'a>(
+        conditions: &Conditions,
+        profiles: impl Iterator<Item = (&'a String, bool)>,
+        slots: usize,
+    ) -> Self {
+        let unknown = |keeps| Profile { keeps, state: ProfileState::Starting, walls: Walls::NotAttacked };
+        let profiles = profiles.map(|(name, keeps)| (name.clone(), unknown(keeps))).collect();
         Self {
             docker: conditions.part(Part::Docker),
             image: conditions.part(Part::Image),
             walls: conditions.part(Part::Walls),
             pool: conditions.part(Part::Pool),
-            profiles: Mutex::new(
-                profiles
-                    .map(|name| (name.clone(), Profile { state: ProfileState::Starting, walls: Walls::NotAttacked }))
-                    .collect(),
-            ),
+            states: Mutex::new(States { profiles, stuck: BTreeMap::new(), stuck_max: slots.max(1) }),
             usable: watch::Sender::new(false),
         }
     }
@@ -70,8 +85,8 @@ impl Health {
 
     /// Whether the profile's pool is as it should be.
     pub(super) fn is_warm(&self, profile: &str) -> bool {
-        let profiles = self.profiles.lock().unwrap_or_else(PoisonError::into_inner);
-        profiles.get(profile).is_some_and(|profile| profile.state == ProfileState::Warm)
+        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        states.profiles.get(profile).is_some_and(|profile| profile.state == ProfileState::Warm)
     }
 
     /// Every wall of the profile held.
@@ -108,15 +123,28 @@ impl Health {
     }
 
     fn change(&self, profile: &str, change: impl FnOnce(&mut Profile)) {
-        let mut profiles = self.profiles.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(state) = profiles.get_mut(profile) {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(state) = states.profiles.get_mut(profile) {
             change(state);
         }
         // Under the lock: of two changes at once, the later one is told last.
-        self.publish(&profiles);
+        self.publish(&states);
     }
 
-    fn publish(&self, states: &BTreeMap<String, Profile>) {
+    /// A container cannot be removed, and why; `None`: it is gone at last.
+    pub(super) fn stuck(&self, container: &str, reason: Option<String>) {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = match reason {
+            Some(reason) => states.stuck.insert(container.to_owned(), reason).is_none(),
+            None => states.stuck.remove(container).is_some(),
+        };
+        if changed {
+            self.publish(&states);
+        }
+    }
+
+    fn publish(&self, all: &States) {
+        let states = &all.profiles;
         let first =
             |wanted: fn(&ProfileState) -> Option<String>| states.values().find_map(|profile| wanted(&profile.state));
         let no_docker = first(|state| match state {
@@ -138,9 +166,11 @@ impl Health {
         let heard = states
             .values()
             .any(|profile| profile.state != ProfileState::Starting || profile.walls != Walls::NotAttacked);
-        let usable_now = no_docker.is_none() && states.values().all(may_run);
+        let stuck = all.too_many_stuck();
+        let usable_now =
+            no_docker.is_none() && stuck.is_none() && states.values().all(may_run) && some_profile_works(states);
         if heard {
-            set(&self.docker, no_docker.clone());
+            set(&self.docker, no_docker.clone().or(stuck));
         }
         set(&self.walls, first_wall(states));
         let image_unknown = no_docker.map(|_| "Docker does not answer".to_owned());
@@ -151,6 +181,23 @@ impl Health {
             self.usable.send_if_modified(|usable| std::mem::replace(usable, usable_now) != usable_now);
         }
     }
+}
+
+impl States {
+    fn too_many_stuck(&self) -> Option<String> {
+        let (first, reason) = self.stuck.first_key_value().filter(|_| self.stuck.len() >= self.stuck_max)?;
+        Some(format!("{} sandboxes cannot be removed, `{first}` among them: {reason}", self.stuck.len()))
+    }
+}
+
+/// Whether a job of some profile would get its sandbox. Where every profile that keeps sandboxes fails to make them, Docker
+/// is at fault, and each job would only be given back.
+fn some_profile_works(states: &BTreeMap<String, Profile>) -> bool {
+    let failing = states.values().any(|profile| matches!(profile.state, ProfileState::Failing(_)));
+    states.values().any(|profile| match profile.state {
+        ProfileState::Starting | ProfileState::Warm => profile.keeps || !failing,
+        ProfileState::NoDocker(_) | ProfileState::NoImage(_) | ProfileState::Failing(_) => false,
+    })
 }
 
 /// A profile that can make no sandbox runs nothing, whatever its walls are; it does not hold up the others.
@@ -182,119 +229,4 @@ fn set(condition: &Condition, problem: Option<String>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ports::conditions::State;
-
-    fn state(conditions: &Conditions, part: Part) -> State {
-        conditions.snapshot().into_iter().find(|(found, _)| *found == part).unwrap().1
-    }
-
-    fn timeout() -> DockerError {
-        DockerError::Timeout { host: "unix:///x".to_owned(), attempt: "create a sandbox", seconds: 1 }
-    }
-
-    #[test]
-    fn ready_only_when_every_profile_is_warm() {
-        let conditions = Conditions::default();
-        let names = ["a".to_owned(), "b".to_owned()];
-        let health = Health::new(&conditions, names.iter());
-        health.walls_held("a");
-        health.filled("a", true);
-        assert!(matches!(state(&conditions, Part::Pool), State::NotReady(_)));
-        health.walls_held("b");
-        health.filled("b", true);
-        for part in [Part::Docker, Part::Image, Part::Walls, Part::Pool] {
-            assert_eq!(state(&conditions, part), State::Ready);
-        }
-        assert!(*health.usable().borrow());
-    }
-
-    #[test]
-    fn a_pool_that_is_being_used_up_and_refilled_stays_ready() {
-        let conditions = Conditions::default();
-        let names = ["a".to_owned()];
-        let health = Health::new(&conditions, names.iter());
-        health.filled("a", true);
-        health.filled("a", false);
-        assert_eq!(state(&conditions, Part::Pool), State::Ready);
-    }
-
-    #[test]
-    fn an_outage_closes_the_gate_and_the_first_success_opens_it() {
-        let conditions = Conditions::default();
-        let names = ["a".to_owned()];
-        let health = Health::new(&conditions, names.iter());
-        health.walls_held("a");
-        health.filled("a", true);
-        health.failed("a", &timeout());
-        assert!(!*health.usable().borrow());
-        assert!(matches!(state(&conditions, Part::Docker), State::NotReady(_)));
-        health.filled("a", true);
-        assert!(*health.usable().borrow());
-    }
-
-    #[test]
-    fn a_missing_image_is_not_an_outage_and_says_how_to_build_it() {
-        let conditions = Conditions::default();
-        let names = ["a".to_owned(), "b".to_owned()];
-        let health = Health::new(&conditions, names.iter());
-        health.walls_held("a");
-        health.filled("a", true);
-        health.failed("b", &DockerError::ImageNotFound { image: "tester-sandbox".to_owned() });
-        assert!(*health.usable().borrow());
-        let State::NotReady(reason) = state(&conditions, Part::Image) else { panic!("ready") };
-        assert!(reason.starts_with("Image tester-sandbox not found") && reason.contains("docker build"), "{reason}");
-    }
-
-    fn fallen() -> DockerError {
-        DockerError::Wall { wall: "network", seen: "there is the device eth0".to_owned(), mend: "mend it" }
-    }
-
-    #[test]
-    fn no_job_is_taken_before_every_profiles_walls_held() {
-        let conditions = Conditions::default();
-        let names = ["a".to_owned(), "b".to_owned()];
-        let health = Health::new(&conditions, names.iter());
-        health.walls_held("a");
-        health.filled("a", true);
-        assert!(!*health.usable().borrow(), "nobody has attacked those of `b`");
-        let State::NotReady(reason) = state(&conditions, Part::Walls) else { panic!("ready") };
-        assert!(reason.contains("`b` have not been attacked"), "{reason}");
-        health.walls_held("b");
-        assert!(*health.usable().borrow());
-        assert_eq!(state(&conditions, Part::Walls), State::Ready);
-    }
-
-    #[test]
-    fn a_wall_that_falls_closes_the_gate_and_is_named_with_what_to_do_and_holding_again_opens_it() {
-        let conditions = Conditions::default();
-        let names = ["a".to_owned(), "b".to_owned()];
-        let health = Health::new(&conditions, names.iter());
-        for name in ["a", "b"] {
-            health.walls_held(name);
-            health.filled(name, true);
-        }
-        health.failed("b", &fallen());
-        assert!(!*health.usable().borrow());
-        let State::NotReady(reason) = state(&conditions, Part::Walls) else { panic!("ready") };
-        for part in ["`b`", "`network`", "eth0", "mend it"] {
-            assert!(reason.contains(part), "{reason}");
-        }
-        assert_eq!(state(&conditions, Part::Docker), State::Ready);
-        assert!(matches!(state(&conditions, Part::Pool), State::NotReady(_)));
-        health.walls_held("b");
-        assert!(*health.usable().borrow());
-    }
-
-    #[test]
-    fn a_wall_that_fell_is_told_although_nothing_else_was_heard() {
-        let conditions = Conditions::default();
-        let names = ["a".to_owned()];
-        let health = Health::new(&conditions, names.iter());
-        health.failed("a", &fallen());
-        assert!(!*health.usable().borrow());
-        assert_eq!(state(&conditions, Part::Docker), State::Ready, "it answered");
-        assert!(matches!(state(&conditions, Part::Walls), State::NotReady(_)));
-    }
-}
+mod tests;

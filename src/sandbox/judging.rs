@@ -1,9 +1,10 @@
 //! What is said of a run, once it has ended: evidence is gathered, what may still live is destroyed, then it is judged.
 
+use super::executor::met;
 use super::judge::{self, Context};
 use super::plan::{self, Asked, Stage};
 use super::report;
-use super::running::{Ran, Running, sandbox_fault, unavailable};
+use super::running::{Ran, Running, sandbox_fault};
 use super::session::{End, Session};
 use crate::config::model::{Profile, Report};
 use crate::domain::checker::as_expected;
@@ -43,7 +44,10 @@ impl Running<'_> {
 
     async fn container_oom(&mut self) -> Result<bool, ExecutionFault> {
         let Some(sandbox) = self.lease.as_mut().and_then(|held| held.lease.sandbox()) else { return Ok(false) };
-        self.sandboxes.container_oom(&sandbox.name).await.map_err(|error| unavailable(&error))
+        match self.sandboxes.container_oom(&sandbox.name).await {
+            Ok(oom) => Ok(oom),
+            Err(error) => Err(met(self.pool, &error).await),
+        }
     }
 }
 

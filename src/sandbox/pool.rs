@@ -8,7 +8,7 @@
 //!     ▲ changed: a lease was asked for or ended, a sandbox died, a place was freed
 //! ```
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,19 +21,15 @@ use tokio_util::task::TaskTracker;
 
 use super::blueprint::Blueprint;
 use super::engine::DockerError;
-use super::guards::{Named, Waiting};
+use super::guards::Waiting;
 use super::health::Health;
-use super::image::{self, ImageFacts};
+use super::image::ImageFacts;
 use super::launch::{Maker, Sandbox};
 use super::pauses::{next_attempt, sleep_until};
 use super::proof::Proof;
 use super::reaper::{Doomed, Reaper};
-use super::runner_volume;
-use crate::telemetry::labels::{ContainerEvent, PoolState};
+use crate::telemetry::labels::PoolState;
 use crate::telemetry::metrics::Metrics;
-
-/// How long what is known of an image is believed: a rebuilt image is taken up by the next sandbox after that.
-const IMAGE_FACTS_AGE_MAX: Duration = Duration::from_secs(10);
 
 /// How long a job waits for a sandbox. There are as many places as slots and warm sandboxes together, so it only takes the
 /// time of a creation, unless removals are stuck.
@@ -63,11 +59,13 @@ pub(super) struct ProfilePool {
     pub(super) image_name: String,
     pub(super) blueprint: Blueprint,
     warm: usize,
-    shared: Shared,
+    pub(super) shared: Shared,
     sandboxes: Pool<Sandbox>,
     waiting: AtomicUsize,
-    changed: Arc<Notify>,
-    facts: Mutex<Option<(Instant, Arc<ImageFacts>)>>,
+    pub(super) changed: Arc<Notify>,
+    pub(super) facts: Mutex<Option<(Instant, Arc<ImageFacts>)>>,
+    /// Something went wrong with a sandbox, or with a call about one: only a new one shows that all is well again.
+    doubted: AtomicBool,
     /// The last failure of the filler, while it fails.
     failure: watch::Sender<Option<Arc<DockerError>>>,
 }
@@ -103,6 +101,7 @@ impl ProfilePool {
             waiting: AtomicUsize::new(0),
             changed: Arc::new(Notify::new()),
             facts: Mutex::new(None),
+            doubted: AtomicBool::new(false),
             failure: watch::Sender::new(None),
         }
     }
@@ -188,10 +187,15 @@ impl ProfilePool {
         loop {
             self.sweep_dead();
             if retry.is_none_or(|(at, _)| at <= Instant::now()) {
-                if self.warm == 0 && !self.shared.health.is_warm(&self.profile) {
-                    retry = self.look(retry).await;
+                let mut wanted = self.missing(creations.len());
+                if wanted == 0 && creations.is_empty() && !self.shared.health.is_warm(&self.profile) {
+                    if self.doubted.load(Ordering::Relaxed) {
+                        wanted = 1;
+                    } else {
+                        retry = self.look(retry).await;
+                    }
                 }
-                for _ in 0..self.missing(creations.len()) {
+                for _ in 0..wanted {
                     let pool = Arc::clone(&self);
                     creations.spawn(async move { pool.make(pool.blueprint).await });
                 }
@@ -219,8 +223,22 @@ impl ProfilePool {
         self.sandboxes.close();
     }
 
+    /// A job met a failure of Docker that the filler did not: no more jobs are taken until a sandbox could be made.
+    pub(super) async fn met(&self, error: &DockerError) {
+        if error.is_trouble() {
+            self.forget().await;
+            self.doubt(error);
+            self.changed.notify_one();
+        }
+    }
+
+    fn doubt(&self, error: &DockerError) {
+        self.doubted.store(true, Ordering::Relaxed);
+        self.shared.health.failed(&self.profile, error);
+    }
+
     /// Looks for Docker, the image and the walls, for a pool that makes nothing before a job comes: readiness must go by
-    /// something, and after a failure nothing else would notice that all is well again.
+    /// something.
     async fn look(&self, retry: Option<(Instant, Duration)>) -> Option<(Instant, Duration)> {
         match self.sound().await {
             Ok(()) => {
@@ -243,7 +261,7 @@ impl ProfilePool {
 
     fn failed(&self, error: DockerError, retry: Option<(Instant, Duration)>) -> (Instant, Duration) {
         tracing::warn!("no sandbox for the profile `{}`: {error}", self.profile);
-        self.shared.health.failed(&self.profile, &error);
+        self.doubt(&error);
         self.failure.send_replace(Some(Arc::new(error)));
         next_attempt(retry)
     }
@@ -257,9 +275,8 @@ impl ProfilePool {
         match made {
             Ok(Ok(sandbox)) => {
                 self.failure.send_if_modified(|failure| failure.take().is_some());
-                if let Err((sandbox, _full)) = self.sandboxes.try_add(sandbox) {
-                    self.doom(sandbox.name, None);
-                }
+                self.doubted.store(false, Ordering::Relaxed);
+                self.keep(sandbox);
                 self.shared.health.filled(&self.profile, self.sandboxes.status().available >= self.warm);
                 return None;
             }
@@ -268,6 +285,16 @@ impl ProfilePool {
             Err(error) => tracing::error!("making a sandbox panicked: {error}"),
         }
         Some(next_attempt(retry))
+    }
+
+    /// Puts a new sandbox into the pool, unless it was only made to see whether it can be.
+    fn keep(&self, sandbox: Sandbox) {
+        let wanted = self.warm.max(self.waiting.load(Ordering::Relaxed));
+        if self.sandboxes.status().available >= wanted {
+            self.doom(sandbox.name, None);
+        } else if let Err((sandbox, _full)) = self.sandboxes.try_add(sandbox) {
+            self.doom(sandbox.name, None);
+        }
     }
 
     /// How many sandboxes must be made now.
@@ -283,74 +310,6 @@ impl ProfilePool {
         metrics.pool(&self.profile, PoolState::Warm, count.warm);
         metrics.pool(&self.profile, PoolState::Leased, count.leased);
         metrics.pool(&self.profile, PoolState::Starting, starting);
-    }
-
-    /// Makes a sandbox, and tries once more when it fails for a reason that may be gone: a volume or an image that was
-    /// taken away under it. A daemon that is away, or an image that is not there, is left to the filler's pauses.
-    async fn make(&self, print: Blueprint) -> Result<Sandbox, DockerError> {
-        match self.try_make(print).await {
-            Err(DockerError::Refused { .. } | DockerError::Runner { .. }) => self.try_make(print).await,
-            made => made,
-        }
-    }
-
-    async fn try_make(&self, print: Blueprint) -> Result<Sandbox, DockerError> {
-        // The semaphore is never closed.
-        let _permit = self.shared.creations.acquire().await.ok();
-        let facts = self.image_facts().await?;
-        let _filler = self.ensure_runner_volume(&facts.id).await?;
-        let proved = self.shared.prove(&self.profile, self.blueprint, &facts).await;
-        let maker = &self.shared.maker;
-        let mut named = Named { name: Some(maker.next_name()), reaper: &self.shared.reaper };
-        let began = Instant::now();
-        let name = named.name.as_deref().unwrap_or_default();
-        let made = match proved {
-            Ok(()) => maker.make(name, print, facts, Arc::clone(&self.changed)).await,
-            Err(error) => Err(error),
-        };
-        match made {
-            Ok(sandbox) => {
-                self.shared.metrics.container(ContainerEvent::Created);
-                self.shared.metrics.container_created_in(began.elapsed());
-                named.name = None;
-                Ok(sandbox)
-            }
-            Err(error) => {
-                self.shared.metrics.container(ContainerEvent::Failed);
-                self.forget().await;
-                Err(error)
-            }
-        }
-    }
-
-    /// An image that was removed, or a volume that was, is looked at again by the next attempt.
-    async fn forget(&self) {
-        *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        *self.shared.runner_volume_ensured.lock().await = false;
-    }
-
-    async fn image_facts(&self) -> Result<Arc<ImageFacts>, DockerError> {
-        let known = self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((at, facts)) = known
-            && at.elapsed() < IMAGE_FACTS_AGE_MAX
-        {
-            return Ok(facts);
-        }
-        let facts = Arc::new(image::inspect(&self.shared.maker.engine, &self.image_name).await?);
-        *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), Arc::clone(&facts)));
-        Ok(facts)
-    }
-
-    /// Held over the calls on purpose: one creation fills the volume, the others wait for it. The container that it was
-    /// filled through stays until the guard is dropped.
-    async fn ensure_runner_volume(&self, image_id: &str) -> Result<Option<Named<'_>>, DockerError> {
-        let mut ensured = self.shared.runner_volume_ensured.lock().await;
-        if *ensured {
-            return Ok(None);
-        }
-        let filler = runner_volume::ensure(&self.shared.maker, image_id).await?;
-        *ensured = true;
-        Ok(Some(Named { name: Some(filler), reaper: &self.shared.reaper }))
     }
 
     /// The sandbox if its runner is alive; else it goes to the reaper.

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::health::Health;
 use super::launch::{Maker, Sandbox};
 use crate::telemetry::labels::ContainerEvent;
 
@@ -20,6 +21,9 @@ const PARALLEL_MAX: usize = 2;
 
 /// First and longest pause between two attempts to remove a container.
 const RETRY_PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+
+/// Attempts after which a container counts as one that cannot be removed.
+const STUCK_ATTEMPTS: u32 = 3;
 
 /// A container that has to go.
 #[derive(Debug)]
@@ -41,11 +45,12 @@ pub(super) struct Reaper {
 }
 
 impl Reaper {
-    /// Starts the reaper on `tasks`. After `close` it ends as soon as nothing is left to remove.
-    pub(super) fn start(maker: Arc<Maker>, tasks: &TaskTracker, close: CancellationToken) -> Self {
+    /// Starts the reaper on `tasks`. After `close` it ends as soon as nothing is left to remove. `health` is told what
+    /// cannot be removed.
+    pub(super) fn start(maker: Arc<Maker>, health: Arc<Health>, tasks: &TaskTracker, close: CancellationToken) -> Self {
         // Unbounded, for `Drop` cannot wait; the pool bounds how many sandboxes there can be.
         let (doomed, queue) = mpsc::unbounded_channel();
-        tasks.spawn(work(maker, queue, close));
+        tasks.spawn(work((maker, health), queue, close));
         Self { doomed }
     }
 
@@ -57,7 +62,7 @@ impl Reaper {
     }
 }
 
-async fn work(maker: Arc<Maker>, mut queue: mpsc::UnboundedReceiver<Doomed>, close: CancellationToken) {
+async fn work(parts: (Arc<Maker>, Arc<Health>), mut queue: mpsc::UnboundedReceiver<Doomed>, close: CancellationToken) {
     let mut removals = JoinSet::new();
     let lanes = Arc::new(Semaphore::new(PARALLEL_MAX));
     let mut open = true;
@@ -67,7 +72,7 @@ async fn work(maker: Arc<Maker>, mut queue: mpsc::UnboundedReceiver<Doomed>, clo
             () = close.cancelled(), if !queue.is_closed() => queue.close(),
             next = queue.recv(), if open => match next {
                 Some(doomed) => {
-                    removals.spawn(remove(Arc::clone(&maker), doomed, Arc::clone(&lanes)));
+                    removals.spawn(remove(parts.clone(), doomed, Arc::clone(&lanes)));
                 }
                 None => open = false,
             },
@@ -81,7 +86,9 @@ async fn work(maker: Arc<Maker>, mut queue: mpsc::UnboundedReceiver<Doomed>, clo
 }
 
 /// Tries until the container is gone. Only the end of the process stops it; the next start finds what is left then.
-async fn remove(maker: Arc<Maker>, doomed: Doomed, lanes: Arc<Semaphore>) {
+async fn remove(parts: (Arc<Maker>, Arc<Health>), doomed: Doomed, lanes: Arc<Semaphore>) {
+    let (maker, health) = parts;
+    let mut attempts = 0_u32;
     let (mut pause, longest) = RETRY_PAUSES;
     loop {
         // Held for one call: a container that cannot be removed must not hold up the others. (Never closed.)
@@ -90,9 +97,14 @@ async fn remove(maker: Arc<Maker>, doomed: Doomed, lanes: Arc<Semaphore>) {
         drop(lane);
         let Err(error) = removed else { break };
         tracing::warn!("the sandbox `{}` could not be removed, trying again in {pause:?}: {error}", doomed.name);
+        attempts = attempts.saturating_add(1);
+        if attempts >= STUCK_ATTEMPTS {
+            health.stuck(&doomed.name, Some(error.to_string()));
+        }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(longest);
     }
+    health.stuck(&doomed.name, None);
     if doomed.sandbox {
         maker.engine.metrics().container(ContainerEvent::Destroyed);
     }

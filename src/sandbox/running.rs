@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::artifacts::{self, Collected};
 use super::blueprint::{Blueprint, Fit};
 use super::engine::DockerError;
-use super::executor::Sandboxes;
+use super::executor::{Sandboxes, met};
 use super::lease::Lease;
 use super::link::Link;
 use super::plan::{self, Asked, Stage};
@@ -34,7 +34,7 @@ pub(super) struct Running<'a> {
     pub(super) sandboxes: &'a Sandboxes,
     pub(super) job: &'a Job,
     pub(super) profile: &'a Profile,
-    pool: &'a Arc<ProfilePool>,
+    pub(super) pool: &'a Arc<ProfilePool>,
     cancel: &'a CancellationToken,
     events: &'a EventSink,
     /// What every run finds in its folder, as a tar.
@@ -229,8 +229,10 @@ impl<'a> Running<'a> {
                 Fit::AsIs => return Ok(held.used),
                 // Never to less memory than what the run before may have left in the folders: that cannot be had back.
                 Fit::Update if wanted.memory_bytes >= held.blueprint.memory_bytes => {
-                    if let Some(sandbox) = held.lease.sandbox() {
-                        self.sandboxes.update(&sandbox.name, &wanted).await.map_err(|error| unavailable(&error))?;
+                    if let Some(sandbox) = held.lease.sandbox()
+                        && let Err(error) = self.sandboxes.update(&sandbox.name, &wanted).await
+                    {
+                        return Err(met(self.pool, &error).await);
                     }
                     held.blueprint = wanted;
                     return Ok(held.used);

@@ -24,6 +24,8 @@ use crate::domain::reason::{DeadReason, RejectReason};
 use crate::domain::settlement::PublishEnd;
 use crate::domain::verdict::Status;
 
+mod touch;
+
 /// The media type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// The value of a label whose name is not in the configuration.
@@ -74,18 +76,6 @@ label_sets! {
     Ordered { command: ControlCommand, outcome: ControlOutcome }
 }
 
-/// What each control message can come to.
-const CONTROL: [(ControlCommand, ControlOutcome); 8] = [
-    (ControlCommand::Cancel, ControlOutcome::Running),
-    (ControlCommand::Cancel, ControlOutcome::Waiting),
-    (ControlCommand::Cancel, ControlOutcome::Noted),
-    (ControlCommand::Cancel, ControlOutcome::Ended),
-    (ControlCommand::Drain, ControlOutcome::Draining),
-    (ControlCommand::Drain, ControlOutcome::OtherWorker),
-    (ControlCommand::Drain, ControlOutcome::Stale),
-    (ControlCommand::Unknown, ControlOutcome::Refused),
-];
-
 type Histograms<S> = Family<S, Histogram, fn() -> Histogram>;
 
 fn histogram() -> Histogram {
@@ -122,6 +112,7 @@ families! {
     "Authentic jobs that were refused with a signed result" jobs_rejected: Family<Refusal, Counter> = Family::default();
     "Messages that went to the dead queue" jobs_dead_lettered: Family<Refusal, Counter> = Family::default();
     "Deliveries that the broker says it made before" redeliveries: Counter = Counter::default();
+    "Jobs that came back so often that they are run alone" jobs_quarantined: Counter = Counter::default();
     "Deliveries of a job that was running here already" jobs_adopted: Counter = Counter::default();
     "Stored results that answered a job which had ended here" results_resent: Counter = Counter::default();
     "Results whose reply queue was gone, parked in tester.unrouted" results_unrouted: Counter = Counter::default();
@@ -203,6 +194,11 @@ impl Metrics {
     /// A delivery came that the broker says it made before.
     pub fn redelivered(&self) {
         self.all.redeliveries.inc();
+    }
+
+    /// A job came back so often that it is run alone.
+    pub fn job_quarantined(&self) {
+        self.all.jobs_quarantined.inc();
     }
 
     /// A job came again while it was running here.
@@ -310,69 +306,6 @@ impl Metrics {
 
     fn profile(&self, name: &str) -> Word {
         known(&self.profiles, name)
-    }
-
-    /// Creates every series at zero: a rate needs a first point, and the reference page lists what it sees.
-    fn touch(&self) {
-        let all = &self.all;
-        let names = |set: &BTreeSet<Arc<str>>| set.iter().map(|name| Word::Name(Arc::clone(name))).collect::<Vec<_>>();
-        for class in names(&self.classes) {
-            drop(all.queue_waiting.get_or_create(&OfClass { class: class.clone() }));
-            drop(all.jobs_received.get_or_create(&OfClass { class }));
-        }
-        for profile in names(&self.profiles) {
-            for status in Status::ALL {
-                let labels = Finish { profile: profile.clone(), status: Word::Code(status.as_str()) };
-                drop(all.jobs_finished.get_or_create(&labels));
-            }
-            for state in PoolState::ALL.iter().copied() {
-                drop(all.pool.get_or_create(&Pooled { profile: profile.clone(), state }));
-            }
-            drop(all.lease_wait_seconds.get_or_create(&OfProfile { profile }));
-        }
-        for reason in RejectReason::ALL {
-            drop(all.jobs_rejected.get_or_create(&Refusal { reason: Word::Code(reason.as_str()) }));
-        }
-        for reason in DeadReason::ALL {
-            drop(all.jobs_dead_lettered.get_or_create(&Refusal { reason: Word::Code(reason.as_str()) }));
-        }
-        self.touch_broker();
-        self.slots(0, 0);
-        for event in ContainerEvent::ALL.iter().copied() {
-            drop(all.containers.get_or_create(&Container { event }));
-        }
-        for operation in DockerOperation::ALL.iter().copied() {
-            drop(all.docker_errors.get_or_create(&Docker { operation }));
-        }
-        for stage in Stage::ALL.iter().copied() {
-            drop(all.stage_seconds.get_or_create(&OfStage { stage }));
-        }
-        for outcome in ReloadOutcome::ALL.iter().copied() {
-            drop(all.key_reloads.get_or_create(&Reload { outcome }));
-        }
-    }
-
-    fn touch_broker(&self) {
-        for kind in SettleKind::ALL.iter().copied() {
-            for outcome in SettleOutcome::ALL.iter().copied() {
-                drop(self.all.deliveries_settled.get_or_create(&Settlement { kind, outcome }));
-            }
-        }
-        for end in [PublishEnd::Confirmed, PublishEnd::Unroutable, PublishEnd::NotConfirmed] {
-            drop(self.all.publishes.get_or_create(&Publishing { outcome: Word::Code(publish_end(end)) }));
-        }
-        for outcome in EventOutcome::ALL.iter().copied() {
-            self.events(outcome, 0);
-        }
-        for (command, outcome) in CONTROL {
-            drop(self.all.control_messages.get_or_create(&Ordered { command, outcome }));
-        }
-        for role in Role::ALL.iter().copied() {
-            self.amqp_connected(role, false);
-            for cause in ReconnectCause::ALL.iter().copied() {
-                drop(self.all.reconnects.get_or_create(&Reconnect { role, cause }));
-            }
-        }
     }
 }
 

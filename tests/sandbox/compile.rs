@@ -59,6 +59,17 @@ fn a_compiler_that_meets_a_limit_is_a_compile_error_that_names_it() {
 }
 
 #[test]
+fn a_program_that_does_not_fit_its_scratch_folder_is_a_compile_error_that_says_so() {
+    // A static program of gcc takes some 800 kB.
+    let mut job = c("int main(void) { return 0; }").limit("scratch_bytes", 100_000.0);
+    job.profile().compile = ["gcc", "-static", "-o", "program", "{entry}"].map(str::to_owned).to_vec();
+    let ran = job.run();
+    assert_eq!((ran.status(), ran.exit()), (Status::CompileError, (Some(0), None)));
+    let text = ran.0.outcome.run.message.unwrap();
+    assert!(text.contains("but the scratch folder of a run has") && text.contains("100000"), "{text}");
+}
+
+#[test]
 fn a_jobs_limits_hold_for_its_program_and_not_for_the_compiler() {
     let ran = c("int main(void) { for (;;) ; }").limit("cpu_seconds", 0.05).run();
     assert_eq!((ran.status(), ran.limit()), (Status::TimeLimit, Some(LimitHit::Cpu)));

@@ -12,7 +12,7 @@ use super::support::free_port;
 use super::support::vhost::{authority, rabbitmqctl};
 use super::support::worker::{Setup, Worker};
 
-fn with_url(mut setup: Setup, url: String) -> Setup {
+pub(crate) fn with_url(mut setup: Setup, url: String) -> Setup {
     setup.variables.retain(|(name, _)| name != "TESTER_WORKER__BROKER__URLS");
     setup.variables.push(("TESTER_WORKER__BROKER__URLS".to_owned(), url));
     setup
@@ -42,7 +42,7 @@ async fn without_docker_the_worker_waits_for_it() {
 }
 
 /// Passes connections on to the broker, from the moment it is made.
-async fn proxy(port: u16, stop: CancellationToken) -> TaskTracker {
+pub(crate) async fn proxy(port: u16, stop: CancellationToken) -> TaskTracker {
     let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("the port is still free");
     let tasks = TaskTracker::new();
     let connections = tasks.clone();

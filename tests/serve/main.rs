@@ -16,7 +16,14 @@ mod container;
 #[cfg(test)]
 mod control;
 #[cfg(test)]
+mod daemon;
+#[cfg(test)]
 mod dead;
+#[cfg(test)]
+mod docker;
+#[cfg(test)]
+#[path = "../support/docker_faults.rs"]
+mod docker_faults;
 #[cfg(test)]
 #[path = "../support/docker_proxy.rs"]
 mod docker_proxy;
@@ -31,6 +38,8 @@ mod memory;
 mod network;
 #[cfg(test)]
 mod node;
+#[cfg(test)]
+mod poison;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]

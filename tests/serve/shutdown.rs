@@ -1,11 +1,15 @@
 //! The end of a worker, in every manner: nothing is lost, nothing is left.
 
 use nix::sys::signal::Signal;
+use tokio_util::sync::CancellationToken;
 
+use super::absent::{proxy, with_url};
+use super::docker_faults::FaultyDocker;
 use super::support::bench::{Bench, Config, Keys};
 use super::support::client::{properties, python, sleeper};
+use super::support::vhost::authority;
 use super::support::worker::{Worker, remove_sandboxes};
-use super::support::{docker, http, until};
+use super::support::{docker, free_port, http, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_running_job_is_finished_and_a_waiting_one_goes_back_at_once() {
@@ -125,5 +129,99 @@ async fn what_a_killed_worker_was_running_is_answered_by_the_next_one_which_clea
     .await;
     client.good_job_runs().await;
     assert_eq!(client.inbox().len(), 2, "one result a job");
+    bench.end(next).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ctrl_c_drains_and_a_second_one_ends_at_once() {
+    let bench = Bench::new("sigint", Keys::Token).await;
+    let mut worker = bench.worker(Config::default()).await;
+    let client = &bench.client;
+    let job = client.send(sleeper(2.0)).await;
+    worker.until_running(1).await;
+    worker.signal(Signal::SIGINT);
+    worker.not_ready("accepting", "draining").await;
+    assert_eq!(client.result(&job).await.outcome.run.status.as_str(), "ok");
+    worker.ends_with(0).await;
+
+    let mut worker = bench.worker(Config::default()).await;
+    client.send(sleeper(8.0)).await;
+    worker.until_running(1).await;
+    let id = worker.id.clone();
+    worker.signal(Signal::SIGINT);
+    worker.not_ready("accepting", "draining").await;
+    worker.signal(Signal::SIGINT);
+    assert_eq!(worker.ended().await.code(), Some(130));
+    worker.forget();
+    no_sandbox_runs(&id).await;
+    remove_sandboxes(&id);
+    bench.close().await;
+}
+
+/// The sidecar answers until everything else has stopped; then the process is gone within a moment.
+async fn is_seen_to_the_last(worker: &Worker) {
+    let mut last = None;
+    until("the sidecar is gone", async || match http::ready(worker.port).await {
+        Some(ready) => {
+            last = Some(ready.status);
+            None
+        }
+        None => Some(()),
+    })
+    .await;
+    assert_eq!(last, Some(503), "it said to the last that no job is taken");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drain_ends_in_time_although_docker_is_silent_and_the_job_goes_to_the_next_worker() {
+    let bench = Bench::new("drain-docker", Keys::Token).await;
+    let proxy = FaultyDocker::new(bench.folder.path());
+    let more = format!("[docker]\nhost = {:?}\ntimeout_seconds = 1\n", proxy.host());
+    let mut worker = bench.worker(Config { drain_seconds: 1, more: &more, ..Config::default() }).await;
+    let client = &bench.client;
+    let job = client.send(sleeper(4.0)).await;
+    worker.until_running(1).await;
+    proxy.freeze();
+    worker.signal(Signal::SIGTERM);
+    until("the job is back", async || (client.depth("tester.jobs.default").await == 1).then_some(())).await;
+    is_seen_to_the_last(&worker).await;
+    assert_eq!(worker.ended().await.code(), Some(75));
+    let id = worker.id.clone();
+    worker.forget();
+    proxy.heal();
+    // Its sandboxes end with it; the next worker, which Docker answers, removes what is left of them.
+    no_sandbox_runs(&id).await;
+    let next = Worker::spawn(&bench.setup("next", Config::default()));
+    let outcome = client.result(&job).await.outcome;
+    assert_eq!((outcome.worker.as_str(), outcome.run.stdout.content.as_bytes()), (next.id.as_str(), &b"slept\n"[..]));
+    assert_eq!(client.inbox().len(), 1, "exactly one result");
+    remove_sandboxes(&id);
+    bench.end(next).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drain_ends_in_time_although_rabbitmq_is_away_and_nothing_is_lost() {
+    let bench = Bench::new("drain-broker", Keys::Token).await;
+    let (port, stop) = (free_port(), CancellationToken::new());
+    let tasks = proxy(port, stop.clone()).await;
+    let url = bench.vhost.url().replace(&authority(), &format!("127.0.0.1:{port}"));
+    let mut worker =
+        Worker::spawn(&with_url(bench.setup("worker", Config { drain_seconds: 4, ..Config::default() }), url));
+    worker.ready().await;
+    let client = &bench.client;
+    let job = client.send(sleeper(1.0)).await;
+    worker.until_running(1).await;
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    worker.not_ready("broker_publish", "").await;
+    worker.signal(Signal::SIGTERM);
+    is_seen_to_the_last(&worker).await;
+    // The program ended, but nobody could be told.
+    worker.ends_with(75).await;
+    assert!(client.inbox().is_empty());
+    let next = Worker::spawn(&bench.setup("next", Config::default()));
+    assert_eq!(client.result(&job).await.outcome.worker, next.id);
+    assert_eq!(client.inbox().len(), 1, "exactly one result");
     bench.end(next).await;
 }

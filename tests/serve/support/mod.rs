@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod client;
 pub(crate) mod cluster;
+pub(crate) mod daemon;
 pub(crate) mod docker;
 pub(crate) mod http;
 pub(crate) mod node;
