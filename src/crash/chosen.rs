@@ -12,8 +12,8 @@ use nix::unistd::getpid;
 
 use super::Point;
 
-/// `POINT`, `POINT:N` or `POINT:N:stop`: where the worker dies, the how manieth time it is there, and that it is only
-/// stopped (SIGSTOP).
+/// `POINT`, `POINT:N`, `POINT:N:stop` or `POINT:N:hang`: where the worker dies, the how manieth time it is there, and that
+/// it is only stopped (SIGSTOP), or that only the thread which is there goes no further.
 const CRASH: &str = "TESTER_WORKER_TEST_CRASH";
 
 /// A file to which the number of each point that is passed is appended, one byte each: whoever kills the worker can read
@@ -39,7 +39,16 @@ struct Crash {
     point: Point,
     /// 1: the first time.
     occurrence: u64,
-    signal: Signal,
+    way: Way,
+}
+
+/// How it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// For the whole worker.
+    Signal(Signal),
+    /// For the thread that is there.
+    Hang,
 }
 
 impl FromStr for Crash {
@@ -51,12 +60,13 @@ impl FromStr for Crash {
         let point = Point::ALL.iter().copied().find(|point| point.name() == name);
         let point = point.ok_or_else(|| format!("{CRASH}: there is no point `{name}`"))?;
         let occurrence = words.next().map_or(Ok(1), str::parse).map_err(|error| format!("{CRASH}: {text}: {error}"))?;
-        let signal = match words.next() {
-            None | Some("kill") => Signal::SIGKILL,
-            Some("stop") => Signal::SIGSTOP,
-            Some(other) => return Err(format!("{CRASH}: `{other}` is neither kill nor stop")),
+        let way = match words.next() {
+            None | Some("kill") => Way::Signal(Signal::SIGKILL),
+            Some("stop") => Way::Signal(Signal::SIGSTOP),
+            Some("hang") => Way::Hang,
+            Some(other) => return Err(format!("{CRASH}: `{other}` is none of kill, stop and hang")),
         };
-        Ok(Self { point, occurrence, signal })
+        Ok(Self { point, occurrence, way })
     }
 }
 
@@ -127,7 +137,17 @@ pub fn passed(point: Point) {
     if let Some(crash) = chosen.crash.filter(|crash| crash.point == point)
         && chosen.passed.fetch_add(1, Ordering::SeqCst) + 1 == crash.occurrence
     {
-        end(crash.signal);
+        match crash.way {
+            Way::Signal(signal) => end(signal),
+            Way::Hang => hang(),
+        }
+    }
+}
+
+/// For ever: somebody kills the worker.
+fn hang() -> ! {
+    loop {
+        std::thread::park();
     }
 }
 
@@ -148,10 +168,11 @@ mod tests {
 
     #[test]
     fn a_crash_is_a_point_a_number_and_a_way() {
-        let crash = |point, occurrence, signal| Ok(Crash { point, occurrence, signal });
-        assert_eq!("after_publish".parse(), crash(Point::AfterPublish, 1, Signal::SIGKILL));
-        assert_eq!("before_ack:7".parse(), crash(Point::BeforeAck, 7, Signal::SIGKILL));
-        assert_eq!("before_run:2:stop".parse(), crash(Point::BeforeRun, 2, Signal::SIGSTOP));
+        let crash = |point, occurrence, way| Ok(Crash { point, occurrence, way });
+        assert_eq!("after_publish".parse(), crash(Point::AfterPublish, 1, Way::Signal(Signal::SIGKILL)));
+        assert_eq!("before_ack:7".parse(), crash(Point::BeforeAck, 7, Way::Signal(Signal::SIGKILL)));
+        assert_eq!("before_run:2:stop".parse(), crash(Point::BeforeRun, 2, Way::Signal(Signal::SIGSTOP)));
+        assert_eq!("before_verify:2:hang".parse(), crash(Point::BeforeVerify, 2, Way::Hang));
         for wrong in ["", "publish", "after_publish:", "after_publish:x", "after_publish:1:burn"] {
             assert!(wrong.parse::<Crash>().is_err(), "{wrong}");
         }

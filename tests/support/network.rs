@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -20,6 +21,8 @@ pub(crate) struct Weather {
     pub(crate) dark: bool,
     /// What the broker delivers does not arrive, and everything else does.
     pub(crate) swallows: bool,
+    /// How long what is written is on its way, each time.
+    pub(crate) delay: Duration,
 }
 
 /// See the module. It ends with its last handle.
@@ -98,6 +101,7 @@ async fn pump(
         };
         let Ok(count @ 1..) = count else { return };
         let read = &buffer[..count];
+        tokio::time::sleep(now.delay).await;
         let written = match &mut frames {
             Some(frames) => to.write_all(&frames.without_deliveries(read, now.swallows)).await,
             None => to.write_all(read).await,

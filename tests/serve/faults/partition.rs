@@ -118,3 +118,30 @@ async fn a_worker_that_is_cut_off_starts_nothing_that_waits_and_its_late_result_
     assert_eq!(copies, 1, "the job that waited was answered once");
     bench.end_empty(first).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_network_costs_time_and_nothing_else() {
+    const JOBS_SENT: usize = 20;
+    let bench = Bench::new("slow", Keys::Token).await;
+    let network = Network::to(&authority()).await;
+    let url = bench.vhost.url_at(&network.authority());
+    let mut setup =
+        bench.setup_by("worker", Config { more: QUICK, slots: 2, python_warm: 2, ..Config::default() }, &url);
+    setup.variables.push(("TESTER_WORKER__WORKER__STALLED_SECONDS".to_owned(), "5".to_owned()));
+    let mut worker = Worker::spawn(&setup);
+    worker.ready().await;
+    network.change(|now| now.delay = Duration::from_millis(200));
+    let mut jobs = Vec::new();
+    for n in 0..JOBS_SENT {
+        jobs.push(bench.client.send(python(&format!("print({n})"))).await);
+    }
+    for (n, job) in jobs.iter().enumerate() {
+        bench.one_result(job, format!("{n}\n").as_bytes()).await;
+        worker.alive().await;
+    }
+    assert_eq!(bench.client.inbox().len(), JOBS_SENT, "each was published once");
+    let lost = worker.metric("tester_worker_reconnects_total", &[]).await;
+    assert!(lost < 0.5, "heartbeats come in time: {lost}");
+    worker.ready().await;
+    bench.end_empty(worker).await;
+}

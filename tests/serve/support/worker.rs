@@ -152,10 +152,14 @@ impl Worker {
         std::fs::read_to_string(&self.log).expect("the log")
     }
 
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().expect("the process has not ended")
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        let id = self.child.id().expect("the process has not ended");
-        kill(Pid::from_raw(i32::try_from(id).expect("a process id")), signal).expect("send a signal");
+        kill(Pid::from_raw(i32::try_from(self.pid()).expect("a process id")), signal).expect("send a signal");
     }
 
     /// Waits for the end of the process.

@@ -1,4 +1,5 @@
-//! A broker, or something before it, that forgets the worker: everything is answered, and no delivery comes.
+//! What `/livez` is for: a worker that should work and does not. A broker, or something before it, forgets it: everything
+//! is answered, and no delivery comes. Or a loop of its own is stuck.
 
 use super::super::network::Network;
 use super::super::support::bench::{Bench, Config, Keys};
@@ -6,7 +7,7 @@ use super::super::support::client::python;
 use super::super::support::http;
 use super::super::support::until;
 use super::super::support::vhost::authority;
-use super::super::support::worker::Worker;
+use super::super::support::worker::{Worker, remove_sandboxes};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_is_sent_nothing_while_jobs_wait_connects_anew_and_then_says_that_it_is_stuck() {
@@ -50,4 +51,35 @@ async fn a_worker_that_is_sent_nothing_while_jobs_wait_connects_anew_and_then_sa
     .await;
     worker.ready().await;
     bench.end_empty(worker).await;
+}
+
+/// The thread that dispatches goes no further, as in a lock that nobody opens; everything else of the worker works.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_whose_dispatcher_is_stuck_says_so_and_another_one_has_its_jobs_once_it_is_killed() {
+    let bench = Bench::new("stuck", Keys::Token).await;
+    let mut setup = bench.setup("worker", Config::default());
+    for (name, value) in
+        [("TESTER_WORKER__WORKER__STALLED_SECONDS", "5"), ("TESTER_WORKER_TEST_CRASH", "before_verify:2:hang")]
+    {
+        setup.variables.push((name.to_owned(), value.to_owned()));
+    }
+    let mut worker = Worker::spawn(&setup);
+    worker.ready().await;
+    bench.client.good_job_runs().await;
+    worker.alive().await;
+    let job = bench.client.send(python("print('at last')")).await;
+    let body = until("/livez says no", async || {
+        let (status, body) = http::get(worker.port, "/livez").await?;
+        (status == 503).then_some(body)
+    })
+    .await;
+    assert!(body.contains("the dispatcher has stood still for "), "{body}");
+    // Readiness does not know: the broker and Docker are well, which is why there is a watchdog.
+    worker.ready().await;
+    worker.kill().await;
+    let id = setup.id.clone();
+    let next = Worker::spawn(&bench.setup("next", Config::default()));
+    bench.one_result(&job, b"at last\n").await;
+    bench.end_empty(next).await;
+    remove_sandboxes(&id);
 }
