@@ -38,7 +38,8 @@ pub enum CommandName {
 /// The claims of a control message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ControlClaims {
-    /// Version of the protocol; 1.
+    /// Version of the protocol; 1, also where it is absent.
+    #[serde(default = "this_version")]
     #[schemars(extend("const" = 1))]
     pub v: u64,
     /// Who sends it: the issuer that the signing key belongs to. A `cancel` reaches jobs of this issuer only.
@@ -62,6 +63,10 @@ pub struct ControlClaims {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
     pub worker: Option<String>,
+}
+
+const fn this_version() -> u64 {
+    VERSION
 }
 
 /// A command with what it is about.
@@ -168,7 +173,7 @@ fn read_fields(fields: &mut Fields<'_>) -> Result<ControlClaims, ClaimError> {
     };
     let named = |name: &'static str, text: String| super::claims::bounded_name(name, text);
     Ok(ControlClaims {
-        v: time(fields, "v")?,
+        v: fields.whole("v")?.unwrap_or(VERSION),
         iss: named("iss", fields.need_string("iss")?)?,
         aud: named("aud", fields.need_string("aud")?)?,
         jti: id("jti", &fields.need_string("jti")?)?,

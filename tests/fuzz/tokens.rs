@@ -3,10 +3,13 @@
 use proptest::prelude::*;
 use tester_worker::domain::job::JobDigest;
 use tester_worker::protocol::admission::{PropertiesView, Refusal};
+use tester_worker::protocol::control::{ControlDraft, sign_cancel};
 use tester_worker::protocol::result::{Expected, ResultClaims, sign_result, verify_result};
 
 use crate::spoil::{config, json, spoil, spoilt};
-use crate::support::{NOW, TOKEN, claims, hs256, job_key, outcome, shared_key, shared_ring, sign_json, token_sender};
+use crate::support::{
+    AUDIENCE, NOW, TOKEN, claims, hs256, job_key, outcome, shared_key, shared_ring, sign_json, token_sender,
+};
 
 const DIGEST: JobDigest = JobDigest([0xab; 32]);
 
@@ -24,6 +27,17 @@ fn verified(body: &[u8]) -> bool {
 fn result() -> Vec<u8> {
     let claims = ResultClaims::new(&job_key(), DIGEST, NOW, outcome());
     sign_result(&claims, &shared_key(), 65_536).unwrap().to_vec()
+}
+
+fn cancel() -> Vec<u8> {
+    let draft = ControlDraft {
+        issuer: job_key().issuer,
+        audience: AUDIENCE.to_owned(),
+        id: job_key().id,
+        issued_at: NOW,
+        expires_at: NOW + 60,
+    };
+    sign_cancel(draft, job_key().id, &shared_key()).unwrap().to_vec()
 }
 
 proptest! {
@@ -53,6 +67,21 @@ proptest! {
         let good = result();
         let body = spoilt(&good, &spoils);
         prop_assert_eq!(verified(&body), body == good);
+    }
+
+    #[test]
+    fn a_control_message_of_any_bytes_any_claims_or_spoilt_is_heeded_by_nobody(
+        bytes in proptest::collection::vec(any::<u8>(), 0..512),
+        claims in json(),
+        spoils in proptest::collection::vec(spoil(), 1..5),
+    ) {
+        let admission = token_sender().admission();
+        prop_assert!(admission.control(&bytes, NOW).is_err());
+        let header = serde_json::json!({ "alg": "HS256", "kid": "default", "typ": "control+jwt" });
+        prop_assert!(admission.control(&hs256(TOKEN.as_bytes(), &header, claims.to_string().as_bytes()), NOW).is_err());
+        let good = cancel();
+        let body = spoilt(&good, &spoils);
+        prop_assert_eq!(admission.control(&body, NOW).is_ok(), body == good);
     }
 
     #[test]
