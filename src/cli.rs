@@ -1,6 +1,7 @@
 //! The commands. Data goes to stdout, everything else to stderr; an error says what happened, to what, and what to do.
 
 pub mod args;
+mod bench;
 mod config;
 mod control;
 mod dead;
@@ -53,6 +54,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Exec(options) => exec::run(&load(file)?, options),
         Command::Submit(options) => submit::run(&load(file)?, options),
         Command::Doctor(options) => doctor::run(&load(file)?, options),
+        Command::Bench(options) => bench::run(&load(file)?, options),
         Command::Cancel(options) => control::cancel(&load(file)?, options),
         Command::Drain(options) => control::drain(&load(file)?, options),
         Command::Dead(command) => dead::run(&load(file)?, command),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use super::bench::Bench;
 use crate::domain::limits::{LimitName, LimitsPatch};
 
 /// Runs signed jobs from RabbitMQ in hardened, single-use Docker sandboxes and answers with signed results.
@@ -67,6 +68,13 @@ pub enum Command {
     /// They are in the queue `tester.dead`, each with the reason.
     #[command(subcommand)]
     Dead(Dead),
+    /// Measure how long jobs take through the broker, and how many come through
+    ///
+    /// Needs a worker that takes them. Each client sends a job, waits for its verified result, and sends the next. `around` is
+    /// what is left of the time without the program's own run.
+    ///
+    /// Exit status: 0, 1 a job did not end with ok, 2 bad usage, 70 no broker or no result, 130 interrupted.
+    Bench(Bench),
     /// Check or show the configuration
     #[command(subcommand)]
     Config(Config),

@@ -10,6 +10,8 @@ mod backend;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod container;

@@ -1,0 +1,43 @@
+//! `bench` against a worker: every program comes out right, and the report has a row for each number of clients.
+
+use serde_json::Value;
+
+use super::support::bench::{Bench, Config, Keys};
+use super::support::worker::command;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_program_is_measured_with_every_number_of_clients() {
+    let bench = Bench::new("bench", Keys::Token).await;
+    let worker = bench.worker(Config { slots: 2, python_warm: 2, ..Config::default() }).await;
+    let run = async |arguments: &[&str]| {
+        let output = command(&bench.variables()).arg("bench").args(arguments).output().await.expect("run bench");
+        (output.status.code(), String::from_utf8(output.stdout).expect("UTF-8"), output.stderr)
+    };
+    let (status, stdout, stderr) = run(&["--jobs", "4", "--clients", "1,2", "--json"]).await;
+    assert_eq!(status, Some(0), "{}", String::from_utf8_lossy(&stderr));
+    let report: Value = serde_json::from_str(&stdout).expect("one JSON document");
+    let rows = report["rows"].as_array().expect("rows");
+    let shape: Vec<_> =
+        rows.iter().map(|row| (row["program"].as_str().expect("a name"), row["clients"].as_u64())).collect();
+    let expected = [("print", 1), ("print", 2), ("pytest", 1), ("pytest", 2), ("cases", 1), ("cases", 2)];
+    assert_eq!(shape, expected.map(|(program, clients)| (program, Some(clients))));
+    for row in rows {
+        assert_eq!((row["jobs"].as_u64(), row["failed"].as_u64()), (Some(4), Some(0)), "{row}");
+        let figure = |name: &str| row[name].as_f64().expect("a number");
+        let (p50, p99) = (figure("p50_milliseconds"), figure("p99_milliseconds"));
+        assert!(p50 > 0.0 && p50 <= p99 && figure("around_p50_milliseconds") < p99, "{row}");
+        assert!(figure("jobs_per_second") > 0.0 && figure("runs_per_second") >= figure("jobs_per_second"), "{row}");
+    }
+    let (status, stdout, _) = run(&["--jobs", "2", "--clients", "1", "--program", "print"]).await;
+    let lines: Vec<&str> = stdout.lines().collect();
+    assert_eq!((status, lines.len()), (Some(0), 2), "{stdout}");
+    assert!(lines[0].starts_with("program") && lines[1].starts_with("print"), "{stdout}");
+    worker.stop().await;
+
+    let (status, _, stderr) =
+        run(&["--jobs", "1", "--clients", "1", "--program", "print", "--timeout-seconds", "1"]).await;
+    assert_eq!(status, Some(70));
+    let text = String::from_utf8_lossy(&stderr).into_owned();
+    assert!(text.contains("is a worker running for this class"), "{text}");
+    bench.close().await;
+}
