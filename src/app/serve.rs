@@ -180,8 +180,7 @@ async fn start<S: Sandboxing>(loaded: Loaded) -> Result<Worker<S>, ServeError> {
     let (stop_last, last_tasks) = (CancellationToken::new(), TaskTracker::new());
     last_tasks.spawn(source.watch((admission_in, signer_in), metrics.clone(), known, stop_last.clone()));
     let drain_asked = CancellationToken::new();
-    // It ends with the broker's connections, which hold the other end of the channel.
-    last_tasks.spawn(dispatcher.clone().heed(control, drain_asked.clone()));
+    last_tasks.spawn(dispatcher.clone().heed(control, drain_asked.clone(), stop_last.clone()));
     let overview = Overview {
         worker_id: config.worker.id.clone(),
         epoch,

@@ -17,16 +17,20 @@ use super::consumer::short;
 use super::error::BrokerError;
 use super::events::{BrokerEvents, Cause};
 use super::settings::Settings;
+use crate::protocol::control::CONTROL_BYTES_MAX;
 
 /// First and longest pause before the queue is tried again. After a half-open connection the broker holds the old,
 /// exclusive queue for up to two heartbeats.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Messages that may be on their way at once.
-const PREFETCH: u16 = 16;
+const PREFETCH: u16 = 2;
 
 /// Messages that may wait in the queue: they are small, and a worker that does not read them must not fill the broker.
 const QUEUE_LENGTH_MAX: i64 = 10_000;
+
+/// Bytes that may wait in it.
+const QUEUE_BYTES_MAX: i64 = 16 * 1_048_576;
 
 /// The control queue of one process.
 #[derive(Debug, Clone)]
@@ -87,6 +91,7 @@ impl ControlQueue {
         };
         let mut arguments = FieldTable::default();
         arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(QUEUE_LENGTH_MAX));
+        arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(QUEUE_BYTES_MAX));
         link.call(&doing, channel.queue_declare(queue.clone(), options, arguments)).await?;
         let (exchange, options) = (short(&doing, &self.exchange)?, QueueBindOptions { nowait: false });
         let bound = channel.queue_bind(queue.clone(), exchange, "".into(), options, FieldTable::default());
@@ -106,7 +111,10 @@ impl ControlQueue {
                 Err(error) => return BrokerError::lost(&doing, &error),
             };
             // Nobody listens any more only when the worker stops.
-            if self.heard.send(Bytes::from(delivery.data)).await.is_err() {
+            // One that is too large to be heeded is not even kept.
+            if delivery.data.len() > CONTROL_BYTES_MAX {
+                tracing::warn!("a control message of {} bytes is not heeded", delivery.data.len());
+            } else if self.heard.send(Bytes::from(delivery.data)).await.is_err() {
                 std::future::pending::<()>().await;
             }
             let ack = delivery.acker.ack(BasicAckOptions { multiple: false });

@@ -300,7 +300,12 @@ async fn tend(supervisor: &Supervisor, publish_link: &PublishLink, watch: &mut W
             }
             // Where others own the queues, a result need not wait until they have mended what it does not use.
             Step::Rebind if supervisor.settings.topology == model::Topology::Check => {}
-            Step::Redeclare | Step::Rebind => anew(supervisor, link).await?,
+            // Nor may one queue that cannot be had cost the results their connection: the message that needs it is repeated.
+            Step::Rebind => match anew(supervisor, link).await {
+                Err(error @ BrokerError::Topology { .. }) => tracing::warn!("a queue cannot be declared anew: {error}"),
+                other => other?,
+            },
+            Step::Redeclare => anew(supervisor, link).await?,
             Step::Sign(Sign::Lost(error)) => return Err(error),
             Step::Sign(Sign::Blocked(reason)) => {
                 supervisor.condition.not_ready(format!("RabbitMQ holds publishes back: {reason}"));

@@ -26,9 +26,14 @@ pub enum Heard {
 }
 
 impl<E: Executor, P: Publisher> Dispatcher<E, P> {
-    /// Heeds control messages until their channel closes. `drain` is cancelled once somebody who may has asked for it.
-    pub async fn heed(self, mut messages: mpsc::Receiver<Bytes>, drain: CancellationToken) {
-        while let Some(body) = messages.recv().await {
+    /// Heeds control messages until `stop` is cancelled or their channel closes. `drain` is cancelled once somebody who may has asked for it.
+    pub async fn heed(self, mut messages: mpsc::Receiver<Bytes>, drain: CancellationToken, stop: CancellationToken) {
+        loop {
+            let body = tokio::select! {
+                () = stop.cancelled() => return,
+                body = messages.recv() => body,
+            };
+            let Some(body) = body else { return };
             if self.context.hear(&body) == Heard::Drain {
                 drain.cancel();
             }
@@ -87,8 +92,8 @@ impl<E: Executor, P: Publisher> Context<E, P> {
         if let Err(refusal) = authentic.may_be_answered(&admission) {
             return self.refuse(refusal.into(), &reply, &message).await;
         }
-        tracing::info!(job.id = %reply.key.id, "Job `{}` was cancelled before it was run", reply.key.id);
-        let text = "the job was cancelled before it was run".to_owned();
+        tracing::info!(job.id = %reply.key.id, "Job `{}` was cancelled and is not run", reply.key.id);
+        let text = "the job was cancelled; it was not run for this result".to_owned();
         let record = RunRecord::not_run(Status::Cancelled, None, text);
         let outcome = not_run(record, reply.profile.clone(), self.stamps(reply.issued_at, &message));
         self.answer_outcome(Event::Cancelled, outcome, &reply, &message).await;

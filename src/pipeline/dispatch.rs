@@ -228,6 +228,10 @@ impl<E: Executor, P: Publisher> Dispatcher<E, P> {
         let mut cancelled = queue.lines.take_all(|waiting| waiting.cancel.is_cancelled());
         cancelled.extend(queue.suspects.take_all(|waiting| waiting.cancel.is_cancelled()));
         for waiting in cancelled {
+            // What is no longer ours may have been answered by whoever has it now.
+            if !self.context.registry.start(waiting.authentic.key()) {
+                continue;
+            }
             let context = Arc::clone(&self.context);
             self.tasks.spawn(async move { context.answer_cancelled(waiting).await });
         }
@@ -251,11 +255,14 @@ impl<E: Executor, P: Publisher> Dispatcher<E, P> {
 
     /// Starts one suspect once no other job is in a slot; until then nothing is started.
     fn start_suspect(&self, suspects: &mut Suspects<Waiting>) {
+        // Nobody waits for one that is no longer ours.
+        let registry = &self.context.registry;
+        drop(suspects.take_all(|waiting| registry.forget_stale(waiting.authentic.key())));
         if self.slots.available_permits() < self.context.settings.slots {
             return;
         }
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { return };
-        if let Some(waiting) = suspects.take() {
+        if let Some(waiting) = suspects.take(Instant::now()) {
             self.context.alone.store(true, Ordering::Release);
             self.start(waiting, Slot { permit: Some(slot), alone: true, context: Arc::clone(&self.context) });
         }

@@ -190,6 +190,18 @@ impl Registry {
         }
     }
 
+    /// Forgets a waiting job if none of its deliveries is ours any more; says whether it is forgotten.
+    pub(super) fn forget_stale(&self, key: &JobKey) -> bool {
+        let mut inner = self.lock();
+        if inner.entries.get(key).is_some_and(|entry| entry.deliveries.iter().any(|delivery| delivery.usable())) {
+            return false;
+        }
+        if inner.entries.remove(key).is_some() {
+            inner.window.abandon(key);
+        }
+        true
+    }
+
     /// How many cancelled ids are kept.
     pub(super) fn cancelled_ids(&self) -> usize {
         self.lock().cancelled.len()

@@ -90,7 +90,12 @@ impl<T> Suspects<T> {
     }
 
     /// The one that was delivered least often: what ends workers has as high a count as anything beside it.
-    pub(super) fn take(&mut self) -> Option<T> {
+    ///
+    /// The others wait anew: whoever was held up meanwhile goes before the next of them.
+    pub(super) fn take(&mut self, now: Instant) -> Option<T> {
+        for suspect in &mut self.waiting {
+            suspect.arrived_at = now;
+        }
         let (at, _) = self.waiting.iter().enumerate().min_by_key(|(_, suspect)| (suspect.attempt, suspect.lot))?;
         Some(self.waiting.swap_remove(at).item)
     }
@@ -151,9 +156,9 @@ mod tests {
             for (item, attempt) in [("poison", 9), ("a", 7), ("b", 7)] {
                 suspects.push(item, attempt, now);
             }
-            *firsts.get_mut(suspects.take().unwrap()).unwrap() += 1;
+            *firsts.get_mut(suspects.take(now).unwrap()).unwrap() += 1;
             assert_eq!(suspects.take_all(|item| *item == "poison"), ["poison"]);
-            assert!(suspects.take().is_some() && suspects.take().is_none());
+            assert!(suspects.take(now).is_some() && suspects.take(now).is_none());
         }
         assert!(firsts.values().all(|first| *first > 40), "{firsts:?}");
     }

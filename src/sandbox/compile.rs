@@ -4,6 +4,8 @@
 //! than the program. Its output is brought here and packed, so that each run finds the same files in an emptied folder,
 //! in whichever sandbox that is.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use tester_runner::listing::EntryKind;
 
@@ -71,6 +73,11 @@ impl Room {
     }
 }
 
+/// The folders that a path needs.
+fn parents(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.iter().enumerate().filter(|(_, byte)| **byte == b'/').filter_map(|(at, _)| path.get(..at))
+}
+
 async fn left(link: &mut Link, room: Room) -> Result<Left, ExecutionFault> {
     let lost = |error: super::collect::NoAnswer| sandbox_fault(&error.to_string(), true);
     let mut folder = Folder::new(link);
@@ -85,12 +92,13 @@ async fn left(link: &mut Link, room: Room) -> Result<Left, ExecutionFault> {
     }
     // Found here it is the compiler's doing; found when the run's folder is filled it would be nobody's.
     let taken = files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.bytes.div_ceil(PAGE_BYTES) * PAGE_BYTES));
-    let count = u64::try_from(files.len()).unwrap_or(u64::MAX);
+    let folders: BTreeSet<&[u8]> = files.iter().flat_map(|file| parents(&file.path)).collect();
+    let count = u64::try_from(files.len() + folders.len()).unwrap_or(u64::MAX);
     // The folder itself counts as one.
     if taken > room.bytes || count >= room.files {
         let Room { bytes, files } = room;
         return Ok(Left::TooMuch(format!(
-            "what was compiled takes {count} files and {taken} bytes, but the scratch folder of a run has {files} and {bytes}"
+            "what was compiled takes {count} files and folders and {taken} bytes, but the scratch folder of a run has {files} and {bytes}"
         )));
     }
     let mut packer = Packer::default();

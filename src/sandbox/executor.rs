@@ -181,6 +181,12 @@ impl Sandboxes {
         engine.call(DockerOperation::Update, |docker| async move { docker.update_container(name, body).await }).await
     }
 
+    /// Whether Docker answers at all.
+    pub(super) async fn docker_answers(&self) -> Result<(), DockerError> {
+        let engine = &self.shared.maker.engine;
+        engine.call(DockerOperation::Ping, |docker| async move { docker.version().await }).await.map(drop)
+    }
+
     /// Counts how long a job waited for its sandbox.
     pub(super) fn lease_waited(&self, profile: &str, waited: Duration) {
         self.shared.metrics.lease_waited(profile, waited);

@@ -31,8 +31,10 @@ enum Walls {
 /// What is known of one profile.
 #[derive(Debug)]
 struct Profile {
-    /// Whether its pool keeps sandboxes ready: one that does not has shown nothing while another profile's fail.
+    /// Whether its pool keeps sandboxes ready: one that does not has shown nothing while another profile's fail, unless it
+    /// has made one since.
     keeps: bool,
+    made: bool,
     state: ProfileState,
     walls: Walls,
 }
@@ -57,6 +59,7 @@ pub(super) struct Health {
     states: Mutex<States>,
     /// Whether Docker answers and walls hold, for whoever decides to take jobs.
     usable: watch::Sender<bool>,
+    failing: watch::Sender<()>,
 }
 
 impl Health {
@@ -66,7 +69,7 @@ impl Health {
         profiles: impl Iterator<Item = (&'a String, bool)>,
         slots: usize,
     ) -> Self {
-        let unknown = |keeps| Profile { keeps, state: ProfileState::Starting, walls: Walls::NotAttacked };
+        let unknown = |keeps| Profile { keeps, made: false, state: ProfileState::Starting, walls: Walls::NotAttacked };
         let profiles = profiles.map(|(name, keeps)| (name.clone(), unknown(keeps))).collect();
         Self {
             docker: conditions.part(Part::Docker),
@@ -75,7 +78,18 @@ impl Health {
             pool: conditions.part(Part::Pool),
             states: Mutex::new(States { profiles, stuck: BTreeMap::new(), stuck_max: slots.max(1) }),
             usable: watch::Sender::new(false),
+            failing: watch::Sender::new(()),
         }
+    }
+
+    /// Told each time that a profile begins to fail.
+    pub(super) fn failing(&self) -> watch::Receiver<()> {
+        self.failing.subscribe()
+    }
+
+    /// A sandbox was made just now.
+    pub(super) fn made(&self, profile: &str) {
+        self.change(profile, |profile| profile.made = true);
     }
 
     /// Whether Docker answers, and every wall held that a sandbox may stand behind.
@@ -119,7 +133,27 @@ impl Health {
                 ProfileState::Failing(text)
             }
         };
+        let begins = matches!(now, ProfileState::Failing(_)) && !self.is_failing(profile);
         self.change(profile, |profile| profile.state = now);
+        if begins {
+            self.doubt_the_others(profile);
+        }
+    }
+
+    fn is_failing(&self, profile: &str) -> bool {
+        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        states.profiles.get(profile).is_some_and(|profile| matches!(profile.state, ProfileState::Failing(_)))
+    }
+
+    /// What was made before is no sign any more.
+    fn doubt_the_others(&self, failing: &str) {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, profile) in &mut states.profiles {
+            profile.made &= name == failing;
+        }
+        self.publish(&states);
+        drop(states);
+        self.failing.send_replace(());
     }
 
     fn change(&self, profile: &str, change: impl FnOnce(&mut Profile)) {
@@ -195,7 +229,7 @@ impl States {
 fn some_profile_works(states: &BTreeMap<String, Profile>) -> bool {
     let failing = states.values().any(|profile| matches!(profile.state, ProfileState::Failing(_)));
     states.values().any(|profile| match profile.state {
-        ProfileState::Starting | ProfileState::Warm => profile.keeps || !failing,
+        ProfileState::Starting | ProfileState::Warm => profile.keeps || profile.made || !failing,
         ProfileState::NoDocker(_) | ProfileState::NoImage(_) | ProfileState::Failing(_) => false,
     })
 }

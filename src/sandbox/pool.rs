@@ -184,21 +184,11 @@ impl ProfilePool {
     pub(super) async fn run_filler(self: Arc<Self>, cancel: CancellationToken) {
         let mut creations = JoinSet::new();
         let mut retry: Option<(Instant, Duration)> = None;
+        let mut failing = self.shared.health.failing();
         loop {
             self.sweep_dead();
             if retry.is_none_or(|(at, _)| at <= Instant::now()) {
-                let mut wanted = self.missing(creations.len());
-                if wanted == 0 && creations.is_empty() && !self.shared.health.is_warm(&self.profile) {
-                    if self.doubted.load(Ordering::Relaxed) {
-                        wanted = 1;
-                    } else {
-                        retry = self.look(retry).await;
-                    }
-                }
-                for _ in 0..wanted {
-                    let pool = Arc::clone(&self);
-                    creations.spawn(async move { pool.make(pool.blueprint).await });
-                }
+                retry = self.fill(&mut creations, retry).await;
             }
             self.tell(creations.len());
             tokio::select! {
@@ -210,6 +200,10 @@ impl ProfilePool {
                     self.failure.send_if_modified(|failure| failure.take().is_some());
                 }
                 Some(made) = creations.join_next() => retry = self.take(made, retry),
+                // Another profile cannot make sandboxes. One that keeps none has to show that it could.
+                Ok(()) = failing.changed() => {
+                    self.doubted.fetch_or(self.warm == 0, Ordering::Relaxed);
+                }
             }
         }
         // Waited for, not aborted: Docker goes on with a call whose caller has left, and a container that comes to be
@@ -223,18 +217,41 @@ impl ProfilePool {
         self.sandboxes.close();
     }
 
-    /// A job met a failure of Docker that the filler did not: no more jobs are taken until a sandbox could be made.
+    /// A job met a failure of Docker that the filler did not. Where Docker is away no more jobs are taken until a sandbox
+    /// could be made. Where it answered that it cannot, the job's own limits may be the reason: then the filler makes a
+    /// sandbox of the usual kind, and what comes of that decides.
     pub(super) async fn met(&self, error: &DockerError) {
-        if error.is_trouble() {
-            self.forget().await;
-            self.doubt(error);
-            self.changed.notify_one();
+        if !error.is_trouble() {
+            return;
         }
+        // First: a job that is cancelled drops this future, and the rest may have to wait.
+        if error.is_outage() {
+            self.doubt(error);
+        }
+        self.doubted.store(true, Ordering::Relaxed);
+        self.changed.notify_one();
+        self.forget().await;
     }
 
     fn doubt(&self, error: &DockerError) {
         self.doubted.store(true, Ordering::Relaxed);
         self.shared.health.failed(&self.profile, error);
+    }
+
+    /// Begins to make what is missing; where nothing is and all may not be well, looks for that.
+    async fn fill(
+        self: &Arc<Self>,
+        creations: &mut JoinSet<Result<Sandbox, DockerError>>,
+        retry: Option<(Instant, Duration)>,
+    ) -> Option<(Instant, Duration)> {
+        let missing = self.missing(creations.len());
+        let idle = missing == 0 && creations.is_empty();
+        let doubted = self.doubted.load(Ordering::Relaxed);
+        for _ in 0..missing.max(usize::from(idle && doubted)) {
+            let pool = Arc::clone(self);
+            creations.spawn(async move { pool.make(pool.blueprint).await });
+        }
+        if idle && !doubted && !self.shared.health.is_warm(&self.profile) { self.look(retry).await } else { retry }
     }
 
     /// Looks for Docker, the image and the walls, for a pool that makes nothing before a job comes: readiness must go by
@@ -276,6 +293,7 @@ impl ProfilePool {
             Ok(Ok(sandbox)) => {
                 self.failure.send_if_modified(|failure| failure.take().is_some());
                 self.doubted.store(false, Ordering::Relaxed);
+                self.shared.health.made(&self.profile);
                 self.keep(sandbox);
                 self.shared.health.filled(&self.profile, self.sandboxes.status().available >= self.warm);
                 return None;

@@ -144,7 +144,9 @@ impl<'a> Running<'a> {
             cases.push(record);
             let status = ran.record.status;
             let last = status == Status::Cancelled || (status != Status::Ok && job.stop_on_failure);
-            let undecided = verdict.as_ref().is_none_or(|known| known.record.status == Status::Ok);
+            // Whoever cancels a job is told that it is cancelled, whatever the cases before came to.
+            let undecided =
+                status == Status::Cancelled || verdict.as_ref().is_none_or(|known| known.record.status == Status::Ok);
             if undecided && (status != Status::Ok || number + 1 == job.cases.len()) {
                 self.collect().await;
             }
@@ -278,8 +280,12 @@ impl<'a> Running<'a> {
 
     pub(super) async fn destroy(&mut self) -> Result<(), ExecutionFault> {
         let Some(held) = self.lease.take() else { return Ok(()) };
-        let destroyed = held.lease.destroy().await;
-        destroyed.map_err(|error| ExecutionFault::Unavailable { reason: error.to_string(), docker_away: true })
+        let Err(error) = held.lease.destroy().await else { return Ok(()) };
+        // A Docker that answers and cannot end this one container: that may be the job's doing.
+        match self.sandboxes.docker_answers().await {
+            Ok(()) => Err(sandbox_fault(&error.to_string(), true)),
+            Err(away) => Err(met(self.pool, &away).await),
+        }
     }
 }
 

@@ -80,6 +80,21 @@ async fn call_of_a_job(bench: &Bench, worker: &mut Worker, proxy: &FaultyDocker,
     worker.ready().await;
 }
 
+/// What Docker refuses may be the job's own limits: they hold up no other job.
+async fn update_that_is_refused(bench: &Bench, worker: &mut Worker, proxy: &FaultyDocker) {
+    let (from, answered) = (worker.log().len(), bench.client.inbox().len());
+    proxy.break_call(UPDATE, Fault::Error);
+    let job = bench.client.send(needing(UPDATE)).await;
+    until("it was given back, and came again", async || (proxy.hits() >= 2).then_some(())).await;
+    assert_eq!(bench.client.inbox().len(), answered);
+    let log = worker.log();
+    let since = log.get(from..).expect("the log only grows");
+    assert!(since.contains("set the limits of a sandbox") && !since.contains("consuming is paused"), "{since}");
+    proxy.heal();
+    is_right(bench, &job).await;
+    worker.ready().await;
+}
+
 /// A sandbox that cannot be removed costs its job nothing, but there is no place for the next one.
 async fn removal(bench: &Bench, worker: &mut Worker, proxy: &FaultyDocker, fault: Fault) {
     let from = worker.log().len();
@@ -103,7 +118,11 @@ async fn every_call_of_a_job(test: &str, fault: Fault) {
     worker.ready().await;
     let calls = [CREATE, ATTACH, START, UPDATE];
     for call in calls {
-        call_of_a_job(&bench, &mut worker, &proxy, (call, fault)).await;
+        if (call, fault) == (UPDATE, Fault::Error) {
+            update_that_is_refused(&bench, &mut worker, &proxy).await;
+        } else {
+            call_of_a_job(&bench, &mut worker, &proxy, (call, fault)).await;
+        }
     }
     removal(&bench, &mut worker, &proxy, fault).await;
     assert_eq!(bench.client.inbox().len(), calls.len() + 1, "one result a job");

@@ -134,6 +134,13 @@ fn where_no_profile_can_make_sandboxes_no_job_is_taken_and_where_one_can_jobs_ar
     assert!(reason.contains("`a`") && reason.contains("no space left on device"), "{reason}");
     health.failed("b", &refused());
     assert!(!*health.usable().borrow(), "`idle` has shown nothing");
+    health.made("idle");
+    assert!(*health.usable().borrow(), "now it has");
+    health.failed("b", &refused());
+    assert!(*health.usable().borrow(), "a failure that goes on says nothing new");
+    health.filled("b", true);
+    health.failed("b", &refused());
+    assert!(!*health.usable().borrow(), "one that begins does");
     health.failed("a", &DockerError::ImageNotFound { image: "x".to_owned() });
     health.failed("b", &DockerError::ImageNotFound { image: "x".to_owned() });
     assert!(*health.usable().borrow(), "the image of `idle` is there, and Docker works");
