@@ -10,6 +10,7 @@ keys = json.loads((here / "keys.json").read_text())
 jobs = json.loads((here / "jobs.json").read_text())["vectors"]
 results = json.loads((here / "results.json").read_text())["vectors"]
 events = json.loads((here / "events.json").read_text())["vectors"]
+control = json.loads((here / "control.json").read_text())["vectors"]
 
 
 def claims(token, jwks):
@@ -48,7 +49,7 @@ def sign():
 if sys.argv[1:] == ["sign"]:
     print(json.dumps(sign(), indent=2))
 else:
-    rows = [(row, keys["senders"]) for row in jobs] + [(row, keys["workers"]) for row in results + events]
+    rows = [(row, keys["senders"]) for row in jobs + control] + [(row, keys["workers"]) for row in results + events]
     wrong = [row["name"] for row, jwks in rows if verdict(row["token"], jwks) != row["stock_library"]]
     foreign = json.loads((here / "foreign.json").read_text())
     assert foreign == sign(), "foreign.json is not what PyJWT signs"

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use make::{NOW, events, expected, jobs, keys, results};
+use make::{NOW, control, events, expected, jobs, keys, results};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tester_worker::domain::limits::LimitsPatch;
@@ -88,6 +88,7 @@ fn the_checked_in_vectors_are_the_ones_made_here() {
     same_as_checked_in("jobs.json", &jobs());
     same_as_checked_in("results.json", &results());
     same_as_checked_in("events.json", &events());
+    same_as_checked_in("control.json", &control());
 }
 
 #[test]
@@ -105,6 +106,18 @@ fn a_consumer_does_with_each_result_what_its_vector_says() {
     for vector in load("results.json")["vectors"].as_array().unwrap() {
         let found = verify_result(vector["token"].as_str().unwrap().as_bytes(), &ring, &expected());
         assert_eq!(found.is_ok(), vector["accepted"], "{}: {found:?}", vector["name"]);
+    }
+}
+
+#[test]
+fn the_worker_does_with_each_control_message_what_its_vector_says() {
+    let admission = admission(&load("jobs.json")["settings"], &load("keys.json"));
+    for vector in load("control.json")["vectors"].as_array().unwrap() {
+        let token = vector["token"].as_str().unwrap().as_bytes();
+        let found = admission.control(token, vector["now"].as_u64().unwrap());
+        assert_eq!(found.is_ok(), vector["accepted"], "{}: {found:?}", vector["name"]);
+        let job = admission.authenticate(token, &PropertiesView::default());
+        assert!(job.is_err(), "{} passes for a job", vector["name"]);
     }
 }
 

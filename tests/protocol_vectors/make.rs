@@ -1,6 +1,10 @@
 //! Makes the vectors, from fixed keys, so that the same come out every time.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
 
+mod control;
+
+pub(crate) use control::control;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::Signer as _;
@@ -18,6 +22,7 @@ pub(crate) const NOW: u64 = 1_800_000_000;
 const TOKEN: &str = "TEST-ONLY-0123456789abcdef0123456789abcdef";
 const SENDER_SEED: [u8; 32] = [0x11; 32];
 const WORKER_SEED: [u8; 32] = [0x22; 32];
+const OPERATOR_SEED: [u8; 32] = [0x33; 32];
 const JOB_ID: &str = "6f2f6a0e-0000-4000-8000-000000000001";
 const DIRECT: &str = "amq.rabbitmq.reply-to";
 
@@ -29,16 +34,22 @@ fn worker_key() -> SigningKey {
     SigningKey::from_seed("worker-1", &Zeroizing::new(WORKER_SEED)).unwrap()
 }
 
+fn operator_key() -> SigningKey {
+    SigningKey::from_seed("operator-1", &Zeroizing::new(OPERATOR_SEED)).unwrap()
+}
+
 pub(crate) fn keys() -> Value {
     json!({
         "warning": "These keys are for tests only. Everybody has them.",
         "senders": { "keys": [
             sender_key().public_jwk(Direction::Jobs, Some("backend-1")).unwrap(),
+            operator_key().public_jwk(Direction::Control, Some("backend-1")).unwrap(),
             { "kty": "oct", "alg": "HS256", "kid": "default", "k": URL_SAFE_NO_PAD.encode(TOKEN) },
         ]},
         "workers": { "keys": [worker_key().public_jwk(Direction::Results, Some("worker-1")).unwrap()] },
         "token": TOKEN,
         "sender_private_pem": sender_key().to_pem().unwrap().as_str(),
+        "operator_private_pem": operator_key().to_pem().unwrap().as_str(),
         "worker_private_pem": worker_key().to_pem().unwrap().as_str(),
     })
 }
