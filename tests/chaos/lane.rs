@@ -154,8 +154,15 @@ impl Lane {
         if act.fault == Fault::Kill {
             return self.kill_next(act.at).await;
         }
-        // A worker that is about to connect has nothing to be cut.
-        let cut = self.proxy.cut_all() > 0;
+        let mut looks = interval(Duration::from_millis(20));
+        let connected = async {
+            // A worker that is about to connect has nothing to be cut yet.
+            while self.proxy.cut_all() == 0 {
+                looks.tick().await;
+                self.revive();
+            }
+        };
+        let cut = timeout(PLACE_LIMIT, connected).await.is_ok();
         if cut {
             self.course.hit(act.fault, act.at);
             self.after.push(act.fault);
