@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::support::bench::{Bench, Config, Keys};
-use super::support::client::{python, sleeper};
+use super::support::client::{python, sleeper, waiter};
 use super::support::cluster::Cluster;
+use super::support::docker::{go_on, waits};
 use super::support::until;
 use super::support::worker::{Setup, Worker};
 
@@ -99,5 +101,45 @@ async fn a_cluster_without_a_majority_is_said_to_be_away_and_its_return_loses_no
         cluster.messages(1, &bench.vhost.name, JOBS).filter(|messages| *messages == 0)
     })
     .await;
+    bench.end(worker).await;
+}
+
+/// The last node takes connections and answers what it can answer alone; jobs wait in it, and it can give none out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_at_the_last_node_of_a_cluster_is_not_said_to_be_stuck() {
+    const STALLED_SECONDS: u64 = 5;
+    let cluster = Cluster::start().await;
+    let bench = Bench::at(cluster.node(1), "last", Keys::Token).await;
+    let mut setup = setup(&bench, &cluster, &[1]);
+    let stalled = ("TESTER_WORKER__WORKER__STALLED_SECONDS".to_owned(), STALLED_SECONDS.to_string());
+    setup.variables.push(stalled);
+    let mut worker = Worker::spawn(&setup);
+    worker.ready().await;
+    assert_eq!(
+        cluster.leader(1, &bench.vhost.name, JOBS),
+        Some(1),
+        "the worker declared the queue where it is connected"
+    );
+    let running = bench.client.send(waiter()).await;
+    waits(&worker.id).await;
+    let waiting = bench.client.send(python("print('waited')")).await;
+    cluster.kill_node(2);
+    cluster.kill_node(3);
+    // The reply queue is on the last node alone, so the result arrives. Its acknowledgement needs a majority.
+    go_on(&worker.id).await;
+    let outcome = bench.client.result(&running).await.outcome;
+    assert_eq!(outcome.run.stdout.content.as_bytes(), b"went on\n");
+    worker.not_ready("broker_consume", "").await;
+    let began = Instant::now();
+    until("it would have been said to be stuck", async || {
+        worker.alive().await;
+        (began.elapsed().as_secs() > 3 * STALLED_SECONDS).then_some(())
+    })
+    .await;
+    cluster.start_node(2);
+    cluster.start_node(3);
+    one_result(&bench, &waiting, b"waited\n").await;
+    worker.ready().await;
+    worker.alive().await;
     bench.end(worker).await;
 }
