@@ -103,15 +103,23 @@ async fn dies_at(test: &str, points: &[Point]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_dies_before_its_sandbox_knows_of_the_job_has_it_answered_by_the_next() {
+    dies_at("crash-a", &Point::ALL[..4]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_dies_before_its_program_ran_has_its_job_answered_by_the_next() {
-    let (before, _) = Point::ALL.split_at(7);
-    dies_at("crash-a", before).await;
+    dies_at("crash-b", &Point::ALL[4..7]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_dies_after_its_program_ran_has_its_job_answered_by_the_next() {
-    let (_, after) = Point::ALL.split_at(7);
-    dies_at("crash-b", after).await;
+    dies_at("crash-c", &Point::ALL[7..10]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_dies_after_its_result_is_out_has_its_job_answered_by_the_next() {
+    dies_at("crash-d", &Point::ALL[10..]).await;
 }
 
 #[test]
