@@ -229,7 +229,7 @@ impl<E: Executor, P: Publisher> Dispatcher<E, P> {
         cancelled.extend(queue.suspects.take_all(|waiting| waiting.cancel.is_cancelled()));
         for waiting in cancelled {
             // What is no longer ours may have been answered by whoever has it now.
-            if !self.context.registry.start(waiting.authentic.key()) {
+            if self.context.registry.forget_stale(waiting.authentic.key()) {
                 continue;
             }
             let context = Arc::clone(&self.context);
