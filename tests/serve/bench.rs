@@ -13,7 +13,7 @@ async fn every_program_is_measured_with_every_number_of_clients() {
         let output = command(&bench.variables()).arg("bench").args(arguments).output().await.expect("run bench");
         (output.status.code(), String::from_utf8(output.stdout).expect("UTF-8"), output.stderr)
     };
-    let (status, stdout, stderr) = run(&["--jobs", "4", "--clients", "1,2", "--json"]).await;
+    let (status, stdout, stderr) = run(&["--jobs", "2", "--clients", "1,2", "--json"]).await;
     assert_eq!(status, Some(0), "{}", String::from_utf8_lossy(&stderr));
     let report: Value = serde_json::from_str(&stdout).expect("one JSON document");
     let rows = report["rows"].as_array().expect("rows");
@@ -22,7 +22,7 @@ async fn every_program_is_measured_with_every_number_of_clients() {
     let expected = [("print", 1), ("print", 2), ("pytest", 1), ("pytest", 2), ("cases", 1), ("cases", 2)];
     assert_eq!(shape, expected.map(|(program, clients)| (program, Some(clients))));
     for row in rows {
-        assert_eq!((row["jobs"].as_u64(), row["failed"].as_u64()), (Some(4), Some(0)), "{row}");
+        assert_eq!((row["jobs"].as_u64(), row["failed"].as_u64()), (Some(2), Some(0)), "{row}");
         let figure = |name: &str| row[name].as_f64().expect("a number");
         let (p50, p99) = (figure("p50_milliseconds"), figure("p99_milliseconds"));
         assert!(p50 > 0.0 && p50 <= p99 && figure("around_p50_milliseconds") < p99, "{row}");
