@@ -34,14 +34,17 @@ pub(crate) struct Lane {
     /// Where the worker finds Docker, if it has sandboxes.
     pub(crate) gate: Option<DockerGate>,
     life: Life,
+    /// Connections through the proxy when this life began.
+    made_before: usize,
     /// Faults that hit this life.
     after: Vec<Fault>,
 }
 
 impl Lane {
     pub(crate) fn new(course: Arc<Course>, birth: Birth, proxy: AmqpProxy, gate: Option<DockerGate>) -> Self {
+        let made_before = proxy.made();
         let life = Life::begin(&birth, course.doom());
-        Self { course, birth, proxy, gate, life, after: Vec::new() }
+        Self { course, birth, proxy, gate, life, made_before, after: Vec::new() }
     }
 
     /// Breaks what there is to break, until there is no more.
@@ -71,6 +74,8 @@ impl Lane {
 
     /// Tells the worker to stop, and looks how it does.
     pub(crate) async fn stop(&mut self, limit: Duration) {
+        // A process that has only just begun has not taken the signal over yet, and SIGTERM ends it as it ends any other.
+        self.until_connected(self.made_before).await;
         self.life.signal(Signal::SIGTERM);
         match timeout(limit, self.life.end()).await {
             Ok(status) if status.code() == Some(0) => {}
@@ -96,6 +101,7 @@ impl Lane {
     }
 
     fn begin(&mut self, doom: Option<Doom>) {
+        self.made_before = self.proxy.made();
         self.life = Life::begin(&self.birth, doom);
         self.after.clear();
     }
@@ -200,7 +206,7 @@ impl Lane {
     async fn until_connected(&mut self, made: usize) {
         let mut looks = interval(Duration::from_millis(50));
         let connected = async {
-            while self.proxy.made() <= made {
+            while self.proxy.made() <= made.max(self.made_before) {
                 looks.tick().await;
                 self.revive();
             }
