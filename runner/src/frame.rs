@@ -51,6 +51,8 @@ kinds! {
     List = 5, CONTROL_BYTES_MAX;
     /// To the runner, between runs: send this file; its path below the job's folder, as bytes.
     Fetch = 6, DATA_BYTES_MAX;
+    /// To the runner, before the first run: start a warm interpreter; a [`crate::message::Warm`] as JSON.
+    Warm = 7, CONTROL_BYTES_MAX;
     /// From the runner: a [`crate::message::Ready`] as JSON.
     Ready = 16, CONTROL_BYTES_MAX;
     /// From the runner: bytes that the program wrote to stdout, within its limit.
@@ -75,6 +77,8 @@ kinds! {
     File = 26, DATA_BYTES_MAX;
     /// From the runner: the end of the file; a [`crate::message::FileEnd`] as JSON.
     FileEnd = 27, CONTROL_BYTES_MAX;
+    /// From the runner: what came of a warm interpreter; a [`crate::message::Warmed`] as JSON.
+    Warmed = 28, CONTROL_BYTES_MAX;
 }
 
 /// Why bytes are not a frame.
@@ -184,7 +188,7 @@ mod tests {
     #[test]
     fn every_kind_has_a_code_of_its_own() {
         let known: Vec<Kind> = (0..=u8::MAX).filter_map(Kind::from_code).collect();
-        assert_eq!(known.len(), 18);
+        assert_eq!(known.len(), 20);
         for kind in known {
             assert_eq!(Kind::from_code(kind.code()), Some(kind));
         }

@@ -9,6 +9,8 @@
 //! ```text
 //! worker                                   runner
 //!   |  <------------------------- Ready ---  | once, after start
+//!   |  --- Warm ------------------------>    | once or never: an interpreter that waits for its program
+//!   |  <------------------------ Warmed ---  |
 //!   |  --- Start ----------------------->    | what to run, as whom, within which limits
 //!   |  --- Tar ... Tar(empty) ---------->    | the job's files, unpacked as the job's uid
 //!   |  <----------------------- Started ---  | the program was executed (or Ended says why not)
@@ -29,7 +31,7 @@ pub mod message;
 pub mod walls;
 
 /// Version of frames and messages. The runner is embedded in the worker, so a mismatch means a foreign runner volume.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// Bytes of stdin that the worker may send before the runner has given any credit.
 pub const STDIN_CREDIT_BYTES_INITIAL: u32 = 65_536;
@@ -45,3 +47,6 @@ pub const REPORT_FIFO: &str = "/tester/report";
 
 /// The pytest driver that the runner places into [`SUPPORT_DIR`] when it starts.
 pub const PYTEST_DRIVER: &str = "/tester/pytest_driver.py";
+
+/// The folder in [`SUPPORT_DIR`] whose `sitecustomize.py` makes a Python interpreter a warm one.
+pub const WARM_DIR: &str = "/tester/warm";

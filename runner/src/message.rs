@@ -24,6 +24,37 @@ pub enum CgroupVersion {
     V2,
 }
 
+/// A warm interpreter: started as the programs will be, and held before it begins one. See `docs/runner.md`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Warm {
+    /// Program and arguments that every run will begin with.
+    pub argv: Vec<String>,
+    /// As [`Start::path`].
+    pub path: String,
+    /// The environment that a run has unless its job adds to it.
+    pub env: Vec<(String, String)>,
+    /// Modules that are imported.
+    pub modules: Vec<String>,
+    /// How long all of that may take, in milliseconds.
+    pub milliseconds_max: u64,
+}
+
+impl std::fmt::Debug for Warm {
+    /// The environment may hold what does not belong in logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Warm").field("argv", &self.argv).field("modules", &self.modules).finish_non_exhaustive()
+    }
+}
+
+/// What came of a [`Warm`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Warmed {
+    /// Why there is no warm interpreter; every run is a plain start then. `None`: there is one.
+    pub error: Option<String>,
+}
+
 /// One run: what, as whom, within which limits. The tar of the job's files follows as `Tar` frames.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,6 +86,12 @@ pub struct Start {
     pub report_bytes_max: u64,
     /// How many CPUs the program can use at once at most, in thousandths; decides how often CPU time is looked at.
     pub cpus_milli: u64,
+    /// Whether the warm interpreter, where there is one, may become this program.
+    #[serde(default)]
+    pub warm: bool,
+    /// Whether the sandbox runs nothing after this. Then the warm interpreter is gone before the program begins.
+    #[serde(default)]
+    pub last: bool,
     /// A hostile program of the runner's own in the place of `argv`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,

@@ -22,6 +22,7 @@ use crate::probe::Prober;
 use crate::status::{ABOUT_TO_EXECUTE, STEP_EXEC};
 
 pub(crate) use spec::Spec;
+pub(crate) use steps::{check_powerless, check_template, look_up};
 
 /// The errno of an error that has none of its own (a NUL in an argument, say).
 const ERRNO_INVALID: i32 = nix::libc::EINVAL;
@@ -60,19 +61,22 @@ fn prepare(spec_fd: &str, status: &mut File) -> Result<(Spec, Option<Prober>), L
     let spec = read_spec(spec_fd).map_err(|error| failed("spec", &error))?;
     // While this process may still read its own executable.
     let prober = spec.probe.map(Prober::new).transpose().map_err(|error| failed("probe", &error))?;
-    for (step, run) in steps::IN_ORDER {
+    let in_order = if spec.template.is_some() { steps::OF_A_TEMPLATE } else { steps::IN_ORDER };
+    for (step, run) in in_order {
         #[cfg(not(feature = "without-walls"))]
         let done = run(&spec);
         #[cfg(feature = "without-walls")]
         let done = without::run(step, *run, &spec);
         done.map_err(|error| failed(step, &error))?;
     }
-    let mut kept = vec![Some(status.as_raw_fd()), prober.as_ref().and_then(Prober::descriptor)];
+    let mut kept = vec![Some(status.as_raw_fd()), prober.as_ref().and_then(Prober::descriptor), spec.template];
     if gone(Wall::Descriptors) {
         kept.push(spec_fd.parse().ok());
     }
     close_others(&kept).map_err(|error| failed("descriptors", &error))?;
-    steps::limit_open_files(&spec).map_err(|error| failed("open_files", &error))?;
+    if spec.template.is_none() {
+        steps::limit_open_files(&spec).map_err(|error| failed("open_files", &error))?;
+    }
     // From here the deny-list holds; it leaves everything that the rest needs.
     steps::deny_system_calls().map_err(|error| failed("seccomp", &error))?;
     status.write_all(&[ABOUT_TO_EXECUTE]).map_err(|error| failed("status", &error))?;

@@ -1,5 +1,7 @@
 //! What the launcher is told, by way of an anonymous file and never by arguments or environment.
 
+use std::os::fd::RawFd;
+
 use serde::{Deserialize, Serialize};
 use tester_runner::message::Probe;
 
@@ -19,6 +21,8 @@ pub(crate) struct Spec {
     pub(crate) open_files: u64,
     /// `RLIMIT_FSIZE`.
     pub(crate) file_bytes: u64,
+    /// The socket of a warm interpreter. It keeps the right to change its ids, and every other limit is its programs'.
+    pub(crate) template: Option<RawFd>,
     /// What of the runner's own runs in the place of `argv`.
     pub(crate) probe: Option<Probe>,
 }

@@ -40,6 +40,26 @@ pub(super) const IN_ORDER: &[(&str, Step)] = &[
     ("signals", unblock_signals),
 ];
 
+/// The same for a warm interpreter. It stays root's, but for nothing except to become a job's; the limits and the preference
+/// of the kernel for it under memory pressure come with that.
+pub(super) const OF_A_TEMPLATE: &[(&str, Step)] = &[
+    ("session", start_session),
+    ("priority", lower_priority),
+    ("limits", forbid_core_dumps),
+    ("folder", enter_box),
+    ("umask", set_umask),
+    ("groups", drop_groups),
+    ("capabilities", keep_two_capabilities),
+    ("verify", verify_template),
+    ("parent_death", die_with_parent),
+    ("signals", unblock_signals),
+];
+
+/// `CAP_SETGID` and `CAP_SETUID`, as `/proc` shows them.
+const TWO_CAPABILITIES: &str = "00000000000000c0";
+
+const NO_CAPABILITIES: &str = "0000000000000000";
+
 /// PID 1's process id.
 const PID1: i32 = 1;
 
@@ -61,6 +81,10 @@ fn lower_priority(_: &Spec) -> io::Result<()> {
 /// `RLIMIT_NPROC` stays alone: it counts a uid over the whole host, so a neighbour could spend it.
 fn set_limits(spec: &Spec) -> io::Result<()> {
     limit(Resource::Fsize, spec.file_bytes)?;
+    limit(Resource::Core, 0)
+}
+
+fn forbid_core_dumps(_: &Spec) -> io::Result<()> {
     limit(Resource::Core, 0)
 }
 
@@ -107,21 +131,42 @@ fn drop_capabilities(_: &Spec) -> io::Result<()> {
     Ok(rustix::thread::set_capabilities(None, none)?)
 }
 
+/// An execution gives root no more than this: no new privileges can be gained.
+fn keep_two_capabilities(_: &Spec) -> io::Result<()> {
+    let two = CapabilitySet::SETUID | CapabilitySet::SETGID;
+    let kept = CapabilitySets { effective: two, permitted: two, inheritable: CapabilitySet::empty() };
+    Ok(rustix::thread::set_capabilities(None, kept)?)
+}
+
+fn verify_template(_: &Spec) -> io::Result<()> {
+    check_template(&fs::read_to_string("/proc/self/status")?).map_err(io::Error::other)
+}
+
+/// Whether a process with this `status` in `/proc` can do nothing but change its ids.
+pub(crate) fn check_template(status: &str) -> Result<(), String> {
+    check(status, 0, TWO_CAPABILITIES)
+}
+
 /// Believes the kernel and not the steps before: no capability, no privilege to gain, the job's ids everywhere.
 fn verify_powerless(spec: &Spec) -> io::Result<()> {
     check_powerless(&fs::read_to_string("/proc/self/status")?, spec.uid).map_err(io::Error::other)
 }
 
-fn check_powerless(status: &str, uid: u32) -> Result<(), String> {
+/// Whether a process with this `status` in `/proc` has the job's ids and no power.
+pub(crate) fn check_powerless(status: &str, uid: u32) -> Result<(), String> {
+    check(status, uid, NO_CAPABILITIES)
+}
+
+fn check(status: &str, uid: u32, capabilities: &str) -> Result<(), String> {
     let ids = [uid; 4].map(|id| id.to_string()).join("\t");
     let expected = [
         ("Uid", ids.as_str()),
         ("Gid", ids.as_str()),
         ("Groups", ""),
-        ("CapInh", "0000000000000000"),
-        ("CapPrm", "0000000000000000"),
-        ("CapEff", "0000000000000000"),
-        ("CapAmb", "0000000000000000"),
+        ("CapInh", NO_CAPABILITIES),
+        ("CapPrm", capabilities),
+        ("CapEff", capabilities),
+        ("CapAmb", NO_CAPABILITIES),
         ("NoNewPrivs", "1"),
     ];
     for (name, value) in expected {
@@ -178,7 +223,7 @@ pub(super) fn execute(spec: &Spec) -> io::Error {
 
 /// The program's file. The standard library would look it up in the `PATH` that the program itself gets, which is the job's
 /// to set: an interpreter that the job brings along would come in place of the image's.
-fn look_up(program: &str, path: &str) -> io::Result<PathBuf> {
+pub(crate) fn look_up(program: &str, path: &str) -> io::Result<PathBuf> {
     if program.contains('/') {
         return Ok(PathBuf::from(program));
     }

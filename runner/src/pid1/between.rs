@@ -5,13 +5,18 @@ use tester_runner::frame::{DATA_BYTES_MAX, Kind};
 use tester_runner::message::{FileEnd, List, Listed, Start};
 
 use super::input::Order;
-use super::{Pid1, Stop, as_job};
+use super::{Pid1, Stop, as_job, warm};
 use crate::collect::{self, Walk};
 
 /// Waits for the next `Start`. Frames of the run before it, which were under way when it ended, are dropped.
 pub(super) fn next_start(pid1: &mut Pid1) -> Result<Start, Stop> {
     loop {
         match pid1.link.wait_order(&mut pid1.reaper)? {
+            Order::Warm => {
+                let order = serde_json::from_slice(pid1.link.input.payload())
+                    .map_err(|error| Stop::ours("warm", format!("the order cannot be read: {error}")))?;
+                warm::warm_up(pid1, order)?;
+            }
             Order::Start => {
                 let start = serde_json::from_slice(pid1.link.input.payload())
                     .map_err(|error| Stop::ours("start", format!("the start message cannot be read: {error}")))?;

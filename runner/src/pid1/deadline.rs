@@ -87,6 +87,8 @@ mod tests {
             report: false,
             report_bytes_max: 0,
             cpus_milli,
+            warm: false,
+            last: false,
             probe: None,
         };
         Deadlines::new(&start, now)

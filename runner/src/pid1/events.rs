@@ -27,10 +27,14 @@ pub(crate) enum Source {
     Report,
     /// Room in the program's stdin.
     Stdin,
+    /// The warm interpreter's socket.
+    Template,
+    /// What the warm interpreter wrote before it was a program.
+    TemplateOutput,
 }
 
 /// As many sources as there are, so that a list never grows.
-const SOURCES: usize = 8;
+const SOURCES: usize = 10;
 
 /// A list of descriptors to wait for.
 pub(crate) struct Interest<'fd> {

@@ -18,6 +18,8 @@ pub(crate) fn resident(bytes: usize) -> Vec<u8> {
 /// A frame that the worker may send; its payload is the input's until the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
+    /// Start a warm interpreter.
+    Warm,
     /// Run a program.
     Start,
     /// Bytes of the job's files.
@@ -36,6 +38,7 @@ impl Order {
     /// The order that a frame is; none is a fault of whoever sent it.
     fn of(kind: Kind) -> Result<Self, Stop> {
         match kind {
+            Kind::Warm => Ok(Self::Warm),
             Kind::Start => Ok(Self::Start),
             Kind::Tar => Ok(Self::Tar),
             Kind::Stdin => Ok(Self::Stdin),
@@ -43,6 +46,7 @@ impl Order {
             Kind::List => Ok(Self::List),
             Kind::Fetch => Ok(Self::Fetch),
             Kind::Ready
+            | Kind::Warmed
             | Kind::Stdout
             | Kind::Stderr
             | Kind::Report

@@ -29,6 +29,11 @@ impl Link {
     /// Waits for an order while nothing runs; reaps what ends meanwhile.
     pub(crate) fn wait_order(&mut self, reaper: &mut Reaper) -> Result<Order, Stop> {
         loop {
+            // Also what ended while something was being sent, when nobody looked.
+            reaper.reap();
+            if reaper.has_lost_template() {
+                return Err(Stop::ours("warm", "the warm interpreter ended while it waited"));
+            }
             if let Some(order) = self.input.next()? {
                 return Ok(order);
             }
@@ -55,6 +60,10 @@ impl Link {
         if arrived.stop { Err(Stop::Gone) } else { Ok(()) }
     }
 
+    fn stop_asked(&self) -> Result<bool, Stop> {
+        self.signals.take().map(|arrived| arrived.stop).map_err(|error| Stop::ours("read signals", error))
+    }
+
     /// Sends a message whole, however slow the worker is, unless it goes away.
     pub(crate) fn send_message(&mut self, kind: Kind, message: &impl Serialize) -> Result<(), Stop> {
         let json = serde_json::to_vec(message).map_err(|error| Stop::ours("write a message", error))?;
@@ -77,8 +86,9 @@ impl Link {
             if woken.has(Source::Input) {
                 return Err(Stop::Gone);
             }
-            if woken.has(Source::Signals) {
-                self.take_signals(&mut Reaper::default())?;
+            // Nothing is reaped here: whoever watches over a process is to see its end.
+            if woken.has(Source::Signals) && self.stop_asked()? {
+                return Err(Stop::Gone);
             }
         }
     }
@@ -90,7 +100,7 @@ impl Link {
             interest.read(Source::Input, self.input.as_fd());
             interest.read(Source::Signals, self.signals.as_fd());
             let Ok(woken) = interest.wait(None) else { return };
-            if woken.has(Source::Signals) && self.take_signals(&mut Reaper::default()).is_err() {
+            if woken.has(Source::Signals) && self.stop_asked().unwrap_or(true) {
                 return;
             }
             if woken.has(Source::Input) && self.input.fill().is_err() {
@@ -140,7 +150,7 @@ impl<'link> TarStream<'link> {
                 Ok(())
             }
             Order::Cancel => Err(TarBreak::Cancelled),
-            order @ (Order::Start | Order::Stdin | Order::List | Order::Fetch) => {
+            order @ (Order::Warm | Order::Start | Order::Stdin | Order::List | Order::Fetch) => {
                 Err(TarBreak::Stop(Stop::unexpected(order)))
             }
         }

@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! main ── serve ──┬── between: waits for `Start`, reaps; lists and sends what the last run left
+//!                 ├── warm_up     once, before the first run: an interpreter that waits
 //!                 └── run ──┬── reset      empties what an earlier run left, and proves it
 //!                           ├── unpack     the tar, as the job
-//!                           ├── spawn      pipes, launcher
+//!                           ├── launch     pipes; the launcher, or the warm interpreter
 //!                           ├── supervise  until the main process ends or a limit does
 //!                           └── finish     kill, prove, drain, read the evidence
 //! ```
@@ -31,6 +32,8 @@ mod stdin;
 mod stop;
 mod stream;
 mod supervise;
+mod template;
+mod warm;
 #[cfg(feature = "without-walls")]
 mod without;
 
@@ -44,6 +47,7 @@ use evidence::Evidence;
 use link::Link;
 use processes::Processes;
 use reap::Reaper;
+use template::Template;
 
 pub(crate) use identity::as_job;
 pub(crate) use link::TarStream;
@@ -59,6 +63,8 @@ struct Pid1 {
     previous_uid: Option<u32>,
     /// Whether every process of the run before is gone.
     usable: bool,
+    /// The warm interpreter, while it waits or has a child that runs.
+    template: Option<Template>,
 }
 
 /// Serves until the worker is gone or something of ours fails.

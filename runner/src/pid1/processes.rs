@@ -4,6 +4,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 
+use nix::sys::signal::{Signal, kill};
 use rustix::fs::{Mode, OFlags, RawDir, SeekFrom};
 use rustix::process::Pid;
 
@@ -23,15 +24,33 @@ impl Processes {
         Ok(Self(rustix::fs::open("/proc", flags, Mode::empty())?))
     }
 
-    /// Whether there is any process besides PID 1, ended and not yet reaped ones included.
-    pub(crate) fn any_besides_pid1(&self) -> io::Result<bool> {
-        self.look(|_| true).map(|seen| seen > 0)
+    /// Whether there is any process besides PID 1 and the spared one, ended and not yet reaped ones included.
+    pub(crate) fn any_besides_pid1(&self, spared: Option<Pid>) -> io::Result<bool> {
+        let spared = name_of(spared);
+        self.look(|name| name != spared.as_bytes()).map(|seen| seen > 0)
     }
 
-    /// How many processes besides PID 1 and the main one have not ended. What cannot be read counts for nothing.
-    pub(crate) fn count_alive_besides(&self, main: Option<Pid>) -> u64 {
-        let main = main.map(|pid| pid.to_string()).unwrap_or_default();
-        self.look(|name| name != main.as_bytes() && self.is_alive(name)).unwrap_or(0)
+    /// How many processes besides PID 1, the spared one and the main one have not ended. What cannot be read counts for
+    /// nothing.
+    pub(crate) fn count_alive_besides(&self, main: Option<Pid>, spared: Option<Pid>) -> u64 {
+        let (main, spared) = (name_of(main), name_of(spared));
+        let other = |name: &[u8]| name != main.as_bytes() && name != spared.as_bytes();
+        self.look(|name| other(name) && self.is_alive(name)).unwrap_or(0)
+    }
+
+    /// Kills every process besides PID 1 and the spared one that there is now; what is forked meanwhile may escape.
+    pub(crate) fn kill_each_besides(&self, spared: Pid) -> io::Result<()> {
+        let spared = name_of(Some(spared));
+        let killed = self.look(|name| {
+            // One that ended by itself since it was listed is gone, and whoever has its number now is to be killed too.
+            if name != spared.as_bytes()
+                && let Some(pid) = std::str::from_utf8(name).ok().and_then(|name| name.parse().ok())
+            {
+                let _gone = kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL);
+            }
+            true
+        });
+        killed.map(drop)
     }
 
     /// Counts the processes besides PID 1 that are of interest.
@@ -59,6 +78,10 @@ impl Processes {
                 state(stat.get(..bytes).unwrap_or_default()).is_some_and(|state| !b"ZX".contains(&state))
             })
     }
+}
+
+fn name_of(pid: Option<Pid>) -> String {
+    pid.map(|pid| pid.to_string()).unwrap_or_default()
 }
 
 /// The letter after the name, which is in parentheses and may hold anything itself.
@@ -96,8 +119,8 @@ mod tests {
     fn a_machine_with_more_than_one_process_is_seen_again_and_again() {
         let processes = Processes::open().unwrap();
         for _ in 0..3 {
-            assert!(processes.any_besides_pid1().unwrap());
-            assert!(processes.count_alive_besides(None) > 0);
+            assert!(processes.any_besides_pid1(None).unwrap());
+            assert!(processes.count_alive_besides(None, None) > 0);
         }
     }
 }

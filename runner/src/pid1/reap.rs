@@ -18,20 +18,35 @@ pub(crate) struct Reaper {
     main: Option<Main>,
     /// How it ended.
     main_end: Option<MainEnd>,
+    /// The warm interpreter, until it has ended or is a program.
+    template: Option<Pid>,
+    /// Whether it has ended without being told to.
+    template_lost: bool,
 }
 
 /// The main process of a run.
 #[derive(Debug)]
 pub(crate) struct Main {
     pid: Pid,
-    child: Child,
+    /// `None`: it is the warm interpreter's child, which tells how it ended.
+    child: Option<Child>,
 }
 
 impl Main {
     /// A process that was just started; `None` for an id that no process has.
     pub(crate) fn new(child: Child) -> Option<Self> {
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw)?;
-        Some(Self { pid, child })
+        Some(Self { pid, child: Some(child) })
+    }
+
+    /// A process that the warm interpreter has forked.
+    pub(crate) const fn forked(pid: Pid) -> Self {
+        Self { pid, child: None }
+    }
+
+    /// Its process id.
+    pub(crate) const fn pid(&self) -> Pid {
+        self.pid
     }
 }
 
@@ -51,7 +66,35 @@ pub(crate) struct MainEnd {
 impl Reaper {
     /// Starts over for a run with this main process.
     pub(crate) fn watch(&mut self, main: Main) {
-        *self = Self { main: Some(main), main_end: None };
+        *self = Self { main: Some(main), main_end: None, template: self.template, template_lost: false };
+    }
+
+    /// Watches over this warm interpreter, or over none.
+    pub(crate) const fn watch_template(&mut self, template: Option<Pid>) {
+        self.template = template;
+    }
+
+    /// There is none any more, and that is as it should be.
+    pub(crate) const fn forget_template(&mut self) {
+        self.template = None;
+        self.template_lost = false;
+    }
+
+    /// Whether the warm interpreter has ended by itself.
+    pub(crate) const fn has_lost_template(&self) -> bool {
+        self.template_lost
+    }
+
+    /// The warm interpreter, if it lives.
+    pub(crate) const fn template(&self) -> Option<Pid> {
+        self.template
+    }
+
+    /// Takes the warm interpreter's word for how its child has ended.
+    pub(crate) const fn end_forked(&mut self, end: MainEnd) {
+        if self.main_end.is_none() {
+            self.main_end = Some(end);
+        }
     }
 
     /// The main process of the present run.
@@ -91,8 +134,9 @@ impl Reaper {
     /// Takes the main process, which has ended; whether that worked.
     fn take_main(&mut self) -> bool {
         let Some(main) = &mut self.main else { return false };
+        let Some(child) = &mut main.child else { return false };
         let cpu_wait = cpu_wait(main.pid);
-        let Ok(used) = main.child.wait4() else { return false };
+        let Ok(used) = child.wait4() else { return false };
         let Some(exit) = exit_of_std(used.status) else { return false };
         let memory_peak_bytes = used.rusage.maxrss;
         self.main_end = Some(MainEnd { exit, at: Instant::now(), memory_peak_bytes, cpu_wait });
@@ -100,7 +144,17 @@ impl Reaper {
     }
 
     fn note(&mut self, pid: Pid, status: WaitStatus) {
+        if self.template == Some(pid) {
+            self.template = None;
+            self.template_lost = true;
+            return;
+        }
         let Some(exit) = exit_of(status) else { return };
+        // The child of a warm interpreter comes here only when that has ended, and was its to take before: then a process
+        // with this number is another.
+        if self.template.is_some() && self.main.as_ref().is_some_and(|main| main.child.is_none()) {
+            return;
+        }
         if self.main() == Some(pid) && self.main_end.is_none() {
             let unknown = Duration::ZERO;
             self.main_end = Some(MainEnd { exit, at: Instant::now(), memory_peak_bytes: 0, cpu_wait: unknown });
@@ -116,7 +170,7 @@ fn cpu_wait(pid: Pid) -> Duration {
     Duration::from_nanos(nanoseconds.unwrap_or(0))
 }
 
-fn exit_of_std(status: std::process::ExitStatus) -> Option<Exit> {
+pub(super) fn exit_of_std(status: std::process::ExitStatus) -> Option<Exit> {
     use std::os::unix::process::ExitStatusExt as _;
     status.code().map(Exit::Code).or_else(|| status.signal().map(Exit::Signal))
 }

@@ -10,7 +10,7 @@ use super::kill::{self, Killed};
 use super::link::{TarBreak, TarStream};
 use super::spawn::{self, Spawned};
 use super::supervise::{Launch, Limits, Program};
-use super::{Pid1, Stop, reset};
+use super::{Pid1, Stop, reset, warm};
 use crate::clock::Instant;
 use crate::unpack;
 
@@ -40,7 +40,7 @@ pub(super) fn run(pid1: &mut Pid1, start: Start) -> Result<Ended, Stop> {
     let (counts, memory_record) = (pid1.evidence.counts(), evidence::record_bytes());
     let before = Before { first_run, counts, memory_record, launched: Instant::now() };
     let mut deadlines = Deadlines::new(&start, before.launched);
-    match spawn::spawn(start)? {
+    match warm::launch(pid1, start)? {
         Ok((main, spawned)) => {
             pid1.reaper.watch(main);
             run_spawned(pid1, spawned, &limits, &mut deadlines, &before)
@@ -66,9 +66,11 @@ fn run_spawned(
 ) -> Result<Ended, Stop> {
     let mut program = Program::new(spawned, limits);
     let cause = program.supervise(pid1, deadlines, before.counts)?;
-    let killed = kill::everything(&pid1.processes, &mut pid1.reaper, &pid1.link.signals);
+    let killed = kill::of_a_run(&pid1.processes, &mut pid1.reaper, &pid1.link.signals);
     pid1.usable = killed.clean;
+    pid1.hear_of_child(true);
     let counts = pid1.evidence.counts().since(before.counts);
+    pid1.settle_template(killed.template_too, counts)?;
     program.drain(pid1)?;
     spawn::remove_report_pipe().map_err(|error| Stop::ours("remove the report pipe", error))?;
     Ok(ended(pid1, cause, &program, &Counted { killed, counts }, before))

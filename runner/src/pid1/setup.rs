@@ -28,6 +28,7 @@ pub(super) fn start() -> Result<Pid1, String> {
         reaper: Reaper::default(),
         previous_uid: None,
         usable: true,
+        template: None,
     })
 }
 

@@ -14,6 +14,7 @@ use super::input::Order;
 use super::spawn::Spawned;
 use super::stdin::ProgramStdin;
 use super::stream::{Pumped, Stream};
+use super::template::Template;
 use super::{Pid1, Stop};
 use crate::clock::Instant;
 use crate::status::{self, STATUS_BYTES_MAX};
@@ -84,6 +85,7 @@ impl Program {
             if let Some(cause) = deadlines.reached(Instant::now(), cpu) {
                 // A program that ended by itself before anybody looked was not stopped by a limit.
                 pid1.reaper.reap();
+                pid1.hear_of_child(false);
                 return Ok(if pid1.reaper.main_end().is_some() { Cause::Exited } else { cause });
             }
             // Before every wait: input that the program's pipe took at once leaves nothing else to wake for, and the worker
@@ -94,6 +96,9 @@ impl Program {
             let woken = self.wait(pid1, deadlines.next())?;
             if woken.has(Source::Signals) {
                 pid1.link.take_signals(&mut pid1.reaper)?;
+            }
+            if woken.has(Source::Template) {
+                pid1.hear_of_child(false);
             }
             if woken.has(Source::Output) {
                 pid1.link.output.flush()?;
@@ -122,7 +127,9 @@ impl Program {
             match order {
                 Order::Stdin => self.stdin.push(pid1.link.input.payload())?,
                 Order::Cancel => return Ok(true),
-                Order::Start | Order::Tar | Order::List | Order::Fetch => return Err(Stop::unexpected(order)),
+                Order::Warm | Order::Start | Order::Tar | Order::List | Order::Fetch => {
+                    return Err(Stop::unexpected(order));
+                }
             }
         }
         Ok(false)
@@ -133,6 +140,10 @@ impl Program {
         let mut interest = Interest::new();
         interest.read(Source::Input, link.input.as_fd());
         interest.read(Source::Signals, link.signals.as_fd());
+        // Of one that has ended there is its end only, again and again.
+        if let Some(fd) = pid1.template.as_ref().and_then(Template::told).filter(|_| pid1.reaper.template().is_some()) {
+            interest.read(Source::Template, fd);
+        }
         if let Some(fd) = self.stdin.fd() {
             interest.write(Source::Stdin, fd);
         }

@@ -51,5 +51,5 @@ pub(super) fn main_only(reaper: &mut Reaper) -> Option<Killed> {
             reaper.reap();
         }
     }
-    Some(Killed { count: 0, took: Duration::ZERO, clean: true })
+    Some(Killed { count: 0, took: Duration::ZERO, clean: true, template_too: false })
 }

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use tester_runner::frame::{DATA_BYTES_MAX, Kind, read_frame, write_frame};
-use tester_runner::message::{Ended, Fault, Ready, Start};
+use tester_runner::message::{Ended, Fault, Ready, Start, Warm, Warmed};
 
 use crate::binary::static_runner;
 
@@ -187,6 +187,22 @@ impl Sandbox {
         self.send(Kind::Tar, b"");
     }
 
+    /// Has a warm interpreter started for programs like this one; says why there is none.
+    pub(crate) fn warm_up(&mut self, like: &Start, modules: &[&str]) -> Option<String> {
+        let order = Warm {
+            argv: like.argv.clone(),
+            path: like.path.clone(),
+            env: like.env.clone(),
+            modules: modules.iter().map(|&module| module.to_owned()).collect(),
+            milliseconds_max: 6_000,
+        };
+        self.send(Kind::Warm, &serde_json::to_vec(&order).unwrap());
+        match self.next() {
+            Some((Kind::Warmed, payload)) => serde_json::from_slice::<Warmed>(&payload).unwrap().error,
+            other => panic!("no Warmed but {other:?}"),
+        }
+    }
+
     /// The next frame; `None` when the runner has ended.
     pub(crate) fn next(&mut self) -> Option<(Kind, Vec<u8>)> {
         match self.frames.recv_timeout(PATIENCE) {
@@ -251,7 +267,9 @@ impl Sandbox {
                     let ended = serde_json::from_slice(&payload).unwrap();
                     return Run { started, stdout: out, stderr: err, report, credit, ended };
                 }
-                kind @ (Kind::Start
+                kind @ (Kind::Warm
+                | Kind::Warmed
+                | Kind::Start
                 | Kind::Tar
                 | Kind::Stdin
                 | Kind::Cancel
@@ -357,6 +375,8 @@ pub(crate) fn start(argv: &[&str]) -> Start {
         report: false,
         report_bytes_max: 1_048_576,
         cpus_milli: 2000,
+        warm: false,
+        last: false,
         probe: None,
     }
 }

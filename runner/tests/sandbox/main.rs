@@ -26,3 +26,5 @@ mod pytest;
 mod reuse;
 #[cfg(test)]
 mod streams;
+#[cfg(test)]
+mod warm;
