@@ -38,6 +38,7 @@ mod runner_volume;
 mod running;
 mod session;
 mod tarball;
+mod warm;
 #[cfg(feature = "without-walls")]
 mod without;
 

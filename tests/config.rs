@@ -68,10 +68,7 @@ fn a_file_changes_only_what_it_names() {
 
 #[test]
 fn what_this_version_does_not_do_is_refused_and_not_ignored() {
-    for line in ["preload = [\"pytest\"]", "uses_per_sandbox = 2"] {
-        let key = line.split(' ').next().unwrap();
-        refused(&format!("[profiles.python]\n{line}\n"), &[key, "not supported by this version"]);
-    }
+    refused("[profiles.python]\nuses_per_sandbox = 2\n", &["uses_per_sandbox", "not supported by this version"]);
 }
 
 #[test]
@@ -195,7 +192,13 @@ fn profiles_that_cannot_work_are_refused_with_the_reason() {
     refused("[profiles.cpp]\nimage = \"\"\nargv = [\"x\"]", &["is not an image"]);
     refused(&profile("entry = \"../x\""), &["profiles.cpp.entry", ".."]);
     refused(&profile("uses_per_sandbox = 2"), &["not supported by this version"]);
-    refused(&profile("preload = [\"numpy\"]"), &["not supported by this version"]);
+    refused(
+        "[profiles.cpp]\nimage = \"gcc\"\nentry = \"a\"\nargv = [\"{entry}\"]\npreload = [\"json\"]",
+        &["cpp.preload", "of the job's"],
+    );
+    for module in ["", "a b", "../x", "a..b", "os;"] {
+        refused(&profile(&format!("preload = [{module:?}]")), &["cpp.preload", "cannot be a module"]);
+    }
     refused(&profile("env = { \"1A\" = \"x\" }"), &["`1A` cannot be an environment variable"]);
     refused(&profile("compile = [\"\"]"), &["profiles.cpp.compile", "names no program"]);
     refused(&profile("compile = [\"g++\", \"{entry}\"]"), &["profiles.cpp.compile", "has no entry"]);

@@ -206,6 +206,13 @@ pub struct Profile {
     pub report: Report,
 }
 
+impl Profile {
+    /// Whether its programs start by way of a warm interpreter.
+    pub const fn is_warm(&self) -> bool {
+        !self.preload.is_empty()
+    }
+}
+
 const fn yes() -> bool {
     true
 }

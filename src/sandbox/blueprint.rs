@@ -6,6 +6,10 @@ use crate::domain::limits::Limits;
 /// kill, and the runner must still be able to report.
 pub(super) const RUNNER_MEMORY_BYTES: u64 = 16 * 1_048_576;
 
+/// Memory beyond the job's limit, for a warm interpreter that has imported something the size of pytest. One that becomes
+/// the program leaves this to it; one with larger modules needs a larger `memory_bytes` in its profile.
+pub(super) const TEMPLATE_MEMORY_BYTES: u64 = 32 * 1_048_576;
+
 /// Size of `/dev/shm`, which POSIX semaphores and `multiprocessing` need.
 const SHM_BYTES: u64 = 16 * 1_048_576;
 
@@ -24,6 +28,8 @@ pub(super) struct Blueprint {
     pub(super) scratch_files: u64,
     /// Size of `/dev/shm`, in bytes.
     pub(super) shm_bytes: u64,
+    /// Whether there is room for a warm interpreter, too.
+    pub(super) template: bool,
 }
 
 /// How a sandbox that exists is brought to what a job needs.
@@ -49,7 +55,13 @@ impl Blueprint {
             scratch_bytes: limits.scratch_bytes_in_force(),
             scratch_files: limits.scratch_files,
             shm_bytes: SHM_BYTES.min(limits.memory_bytes / 4),
+            template: false,
         }
+    }
+
+    /// The same with or without room for a warm interpreter.
+    pub(super) const fn with_template(self, template: bool) -> Self {
+        Self { template, ..self }
     }
 
     /// What it takes to run a job of the blueprint `wanted` in a sandbox of this one.

@@ -98,7 +98,8 @@ impl Sandboxes {
         for (name, profile) in &config.profiles {
             let limits = crate::domain::limits::Limits::default().overlaid(&profile.limits);
             let sizes = (profile.warm, config.worker.slots);
-            let pool = Arc::new(ProfilePool::new(name, &profile.image, Blueprint::new(&limits), sizes, shared.clone()));
+            let print = Blueprint::new(&limits).with_template(profile.is_warm());
+            let pool = Arc::new(ProfilePool::new(name, profile, print, sizes, shared.clone()));
             fillers.tasks.spawn(Arc::clone(&pool).run_filler(fillers.stop.clone()));
             pools.insert(name.clone(), (profile.clone(), pool));
         }

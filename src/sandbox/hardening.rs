@@ -11,7 +11,7 @@ use bollard::models::{
 };
 use tester_runner::{BOX_DIR, SUPPORT_DIR};
 
-use super::blueprint::{Blueprint, RUNNER_MEMORY_BYTES};
+use super::blueprint::{Blueprint, RUNNER_MEMORY_BYTES, TEMPLATE_MEMORY_BYTES};
 use super::image::ImageFacts;
 
 /// Where the runner volume is mounted.
@@ -78,14 +78,15 @@ pub(super) fn cpu_quota_microseconds(cpus: f64) -> i64 {
     (thousandths * CPU_PERIOD_MICROSECONDS / 1000).max(CPU_QUOTA_MICROSECONDS_MIN)
 }
 
-/// The memory of the container, in bytes: the job's and the runner's.
+/// The memory of the container, in bytes: the job's, the runner's, and that of a warm interpreter.
 pub(super) fn container_memory_bytes(print: &Blueprint) -> i64 {
-    i64::try_from(print.memory_bytes.saturating_add(RUNNER_MEMORY_BYTES)).unwrap_or(i64::MAX)
+    let template = if print.template { TEMPLATE_MEMORY_BYTES } else { 0 };
+    i64::try_from(print.memory_bytes.saturating_add(RUNNER_MEMORY_BYTES + template)).unwrap_or(i64::MAX)
 }
 
-/// The process limit of the container: the job's and the runner.
+/// The process limit of the container: the job's, the runner, and a warm interpreter.
 pub(super) fn container_pids(print: &Blueprint) -> i64 {
-    i64::try_from(print.processes).unwrap_or(i64::MAX).saturating_add(1)
+    i64::try_from(print.processes).unwrap_or(i64::MAX).saturating_add(1 + i64::from(print.template))
 }
 
 /// The configuration of one sandbox.

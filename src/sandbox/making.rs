@@ -11,8 +11,8 @@ use super::guards::Named;
 use super::image::{self, ImageFacts};
 use super::launch::Sandbox;
 use super::pool::ProfilePool;
-use super::runner_volume;
-use crate::telemetry::labels::ContainerEvent;
+use super::{plan, runner_volume, warm};
+use crate::telemetry::labels::{ContainerEvent, StartKind};
 
 /// How long what is known of an image is believed: a rebuilt image is taken up by the next sandbox after that.
 const IMAGE_FACTS_AGE_MAX: Duration = Duration::from_secs(10);
@@ -32,13 +32,13 @@ impl ProfilePool {
         let _permit = self.shared.creations.acquire().await.ok();
         let facts = self.image_facts().await?;
         let _filler = self.ensure_runner_volume(&facts.id).await?;
-        let proved = self.shared.prove(&self.profile, self.blueprint, &facts).await;
+        let proved = self.shared.prove(&self.profile, self.blueprint.with_template(false), &facts).await;
         let maker = &self.shared.maker;
         let mut named = Named { name: Some(maker.next_name()), reaper: &self.shared.reaper };
         let began = Instant::now();
         let name = named.name.as_deref().unwrap_or_default();
         let made = match proved {
-            Ok(()) => maker.make(name, print, facts, Arc::clone(&self.changed)).await,
+            Ok(()) => self.make_named(name, print, facts).await,
             Err(error) => Err(error),
         };
         match made {
@@ -54,6 +54,32 @@ impl ProfilePool {
                 Err(error)
             }
         }
+    }
+
+    async fn make_named(&self, name: &str, print: Blueprint, facts: Arc<ImageFacts>) -> Result<Sandbox, DockerError> {
+        let warm = self.preloading.as_ref().and_then(|profile| plan::warm(profile, &facts.env));
+        let mut sandbox = self.shared.maker.make(name, print, facts, Arc::clone(&self.changed)).await?;
+        if let Some(order) = warm {
+            let cold = warm::warm_up(&mut sandbox.link, &order).await?;
+            let start = if cold.is_none() { StartKind::Warm } else { StartKind::Plain };
+            self.shared.metrics.warmed(&self.profile, start);
+            self.note_cold(cold);
+        }
+        Ok(sandbox)
+    }
+
+    /// Says why programs start plainly, once for each reason and not for each sandbox.
+    fn note_cold(&self, reason: Option<String>) {
+        let mut known = self.cold.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reason) = &reason
+            && known.as_ref() != Some(reason)
+        {
+            tracing::warn!(
+                "programs of the profile `{}` start plainly, for it has no warm interpreter: {reason}",
+                self.profile
+            );
+        }
+        *known = reason;
     }
 
     /// An image that was removed, or a volume that was, is looked at again by the next attempt.

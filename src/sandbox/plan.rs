@@ -1,9 +1,10 @@
 //! From a verified job and its profile to what the runner is told.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tester_runner::BOX_DIR;
-use tester_runner::message::Start;
+use tester_runner::message::{Start, Warm};
 
 use super::report::REPORT_BYTES_MAX;
 use crate::config::model::{Profile, Report};
@@ -16,6 +17,9 @@ const UIDS: std::ops::Range<u32> = 20_000..60_000;
 
 /// Where programs are looked up when the image does not say.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How long a warm interpreter may take to import its modules. Large ones take long with half a CPU.
+pub(super) const WARM_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// What stands for the entry file in a profile's `argv`.
 const ENTRY: &str = "{entry}";
@@ -37,6 +41,8 @@ pub(super) struct Asked<'a> {
     /// Arguments after the profile's own.
     pub(super) args: &'a [String],
     pub(super) limits: &'a Limits,
+    /// Whether the sandbox runs nothing after this.
+    pub(super) last: bool,
 }
 
 /// The order of one run.
@@ -52,7 +58,7 @@ pub(super) fn start(
         uid,
         argv: argv(job, profile, asked),
         path: path(profile, image_env),
-        env: environment(job, profile, image_env),
+        env: environment(&job.env, profile, image_env),
         wall_milliseconds: milliseconds(limits.wall_seconds),
         cpu_milliseconds: milliseconds(limits.cpu_seconds),
         stdout_bytes: limits.stdout_bytes,
@@ -62,8 +68,22 @@ pub(super) fn start(
         report: asked.stage == Stage::Run && profile.report != Report::None,
         report_bytes_max: REPORT_BYTES_MAX,
         cpus_milli: milliseconds(limits.cpus),
+        warm: asked.stage == Stage::Run && profile.is_warm(),
+        last: asked.last,
         probe: None,
     }
+}
+
+/// The order of a profile's warm interpreter, if it has one: to start as its jobs' programs will, as far as that is known
+/// without a job.
+pub(super) fn warm(profile: &Profile, image_env: &BTreeMap<String, String>) -> Option<Warm> {
+    profile.is_warm().then(|| Warm {
+        argv: profile_argv(profile, Stage::Run, &profile.entry),
+        path: path(profile, image_env),
+        env: environment(&BTreeMap::new(), profile, image_env),
+        modules: profile.preload.clone(),
+        milliseconds_max: u64::try_from(WARM_TIME_MAX.as_millis()).unwrap_or(u64::MAX),
+    })
 }
 
 /// The words of a profile for a stage.
@@ -95,13 +115,19 @@ pub(super) fn random_uid() -> std::io::Result<u32> {
 
 fn argv(job: &Job, profile: &Profile, asked: &Asked<'_>) -> Vec<String> {
     let entry = job.entry.as_ref().map_or(profile.entry.as_str(), |path| path.as_str());
+    let mut argv = profile_argv(profile, asked.stage, entry);
+    argv.extend_from_slice(asked.args);
+    argv
+}
+
+fn profile_argv(profile: &Profile, stage: Stage, entry: &str) -> Vec<String> {
     let word = |(index, word): (usize, &String)| {
         // A program without a slash would be looked up in PATH, and a name like `-c` be taken for an option.
         let in_box = index == 0 || entry.starts_with('-');
         let entry = if in_box { format!("./{entry}") } else { entry.to_owned() };
         word.replace(ENTRY, &entry)
     };
-    words(profile, asked.stage).iter().enumerate().map(word).chain(asked.args.iter().cloned()).collect()
+    words(profile, stage).iter().enumerate().map(word).collect()
 }
 
 /// Where a profile's program is looked up: the `PATH` that a job which sets none would have.
@@ -111,12 +137,16 @@ fn path(profile: &Profile, image_env: &BTreeMap<String, String>) -> String {
 }
 
 /// The image's environment, then ours, the profile's and the job's; the later one wins.
-fn environment(job: &Job, profile: &Profile, image_env: &BTreeMap<String, String>) -> Vec<(String, String)> {
+fn environment(
+    of_the_job: &BTreeMap<String, String>,
+    profile: &Profile,
+    image_env: &BTreeMap<String, String>,
+) -> Vec<(String, String)> {
     let mut env = BTreeMap::from([("PATH".to_owned(), DEFAULT_PATH.to_owned())]);
     env.extend(image_env.clone());
     env.insert("HOME".to_owned(), BOX_DIR.to_owned());
     env.extend(profile.env.clone());
-    env.extend(job.env.clone());
+    env.extend(of_the_job.clone());
     env.into_iter().collect()
 }
 
@@ -160,7 +190,8 @@ mod tests {
     }
 
     fn asked(job: &Job, stage: Stage) -> Asked<'_> {
-        Asked { stage, stdin: &job.stdin, args: if stage == Stage::Run { &job.args } else { &[] }, limits: &job.limits }
+        let args = if stage == Stage::Run { job.args.as_slice() } else { &[] };
+        Asked { stage, stdin: &job.stdin, args, limits: &job.limits, last: true }
     }
 
     fn argv_of(entry: Option<&str>, profile: &Profile) -> Vec<String> {
@@ -207,7 +238,7 @@ mod tests {
     #[test]
     fn the_jobs_environment_wins_over_the_profiles_and_the_images() {
         let image = BTreeMap::from([("A".to_owned(), "image".to_owned()), ("PATH".to_owned(), "/image".to_owned())]);
-        let env = environment(&job(None), &profile(&["x"]), &image);
+        let env = environment(&job(None).env, &profile(&["x"]), &image);
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(env, [pair("A", "job"), pair("B", "profile"), pair("HOME", "/box"), pair("PATH", "/image")]);
     }

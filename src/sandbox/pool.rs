@@ -28,6 +28,7 @@ use super::launch::{Maker, Sandbox};
 use super::pauses::{next_attempt, sleep_until};
 use super::proof::Proof;
 use super::reaper::{Doomed, Reaper};
+use crate::config::model::Profile;
 use crate::telemetry::labels::PoolState;
 use crate::telemetry::metrics::Metrics;
 
@@ -58,6 +59,10 @@ pub(super) struct ProfilePool {
     pub(super) profile: String,
     pub(super) image_name: String,
     pub(super) blueprint: Blueprint,
+    /// The profile, if it has a warm interpreter.
+    pub(super) preloading: Option<Profile>,
+    /// Why the last sandbox has no warm interpreter, if it should have one.
+    pub(super) cold: Mutex<Option<String>>,
     warm: usize,
     pub(super) shared: Shared,
     sandboxes: Pool<Sandbox>,
@@ -83,17 +88,19 @@ pub struct PoolCount {
 
 impl ProfilePool {
     pub(super) fn new(
-        profile: &str,
-        image_name: &str,
+        name: &str,
+        profile: &Profile,
         blueprint: Blueprint,
         sizes: (usize, usize),
         shared: Shared,
     ) -> Self {
         let (warm, slots) = sizes;
         Self {
-            profile: profile.to_owned(),
-            image_name: image_name.to_owned(),
+            profile: name.to_owned(),
+            image_name: profile.image.clone(),
             blueprint,
+            preloading: profile.is_warm().then(|| profile.clone()),
+            cold: Mutex::new(None),
             warm,
             shared,
             // Every slot may hold one while the pool is being refilled behind it.
@@ -273,7 +280,7 @@ impl ProfilePool {
     async fn sound(&self) -> Result<(), DockerError> {
         let facts = self.image_facts().await?;
         let _filler = self.ensure_runner_volume(&facts.id).await?;
-        self.shared.prove(&self.profile, self.blueprint, &facts).await
+        self.shared.prove(&self.profile, self.blueprint.with_template(false), &facts).await
     }
 
     fn failed(&self, error: DockerError, retry: Option<(Instant, Duration)>) -> (Instant, Duration) {

@@ -114,7 +114,8 @@ impl<'a> Running<'a> {
         }
         let (ran, cases) = if self.job.cases.is_empty() {
             let (stdin, args, limits) = (&self.job.stdin, self.job.args.as_slice(), &self.job.limits);
-            let ran = self.run(Asked { stage: Stage::Run, stdin, args, limits }, None).await?;
+            let ran =
+                self.run(Asked { stage: Stage::Run, stdin, args, limits, last: self.is_single_use() }, None).await?;
             self.collect().await;
             (ran, Vec::new())
         } else {
@@ -133,7 +134,8 @@ impl<'a> Running<'a> {
         for (number, case) in job.cases.iter().enumerate() {
             // A case has the job's arguments before its own.
             let args: Vec<String> = job.args.iter().chain(&case.args).cloned().collect();
-            let asked = Asked { stage: Stage::Run, stdin: &case.stdin, args: &args, limits: &case.limits };
+            let last = self.is_single_use() && number + 1 == job.cases.len();
+            let asked = Asked { stage: Stage::Run, stdin: &case.stdin, args: &args, limits: &case.limits, last };
             let ran = self.run(asked, case.expect.as_ref()).await?;
             let mut shown = ran.record.clone();
             for output in [&mut shown.stdout, &mut shown.stderr] {
@@ -174,9 +176,15 @@ impl<'a> Running<'a> {
         };
     }
 
+    /// Whether the sandbox is gone after this job.
+    const fn is_single_use(&self) -> bool {
+        self.profile.uses_per_sandbox == 1
+    }
+
     /// One run of the compiler.
     pub(super) async fn run_compiler(&mut self, limits: &Limits) -> Result<Ran, ExecutionFault> {
-        self.run(Asked { stage: Stage::Compile, stdin: &Content::default(), args: &[], limits }, None).await
+        self.run(Asked { stage: Stage::Compile, stdin: &Content::default(), args: &[], limits, last: false }, None)
+            .await
     }
 
     /// The line to the runner of the sandbox in hand.
@@ -210,7 +218,7 @@ impl<'a> Running<'a> {
                 // First, so that no case of a cancelled job begins.
                 biased;
                 () = cancel.cancelled() => return Ok(Ran::cancelled()),
-                held = self.hold(Blueprint::new(asked.limits)) => held?,
+                held = self.hold(Blueprint::new(asked.limits).with_template(self.profile.is_warm())) => held?,
             };
             let session = self.session(&asked).await?;
             // What an earlier case left there may keep the runner from emptying it, or kill it: that is not this case's doing.

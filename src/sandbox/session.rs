@@ -242,6 +242,8 @@ impl<'a> Receiver<'a> {
             Kind::Started => {}
             // None of these comes from a runner that is ours.
             Kind::Ready
+            | Kind::Warm
+            | Kind::Warmed
             | Kind::Start
             | Kind::Tar
             | Kind::Stdin

@@ -106,6 +106,14 @@ labels! {
         Failed = "failed";
     }
 
+    /// How programs of a sandbox start that should have a warm interpreter.
+    StartKind {
+        /// By way of it.
+        Warm = "warm";
+        /// Plainly: it could not be had.
+        Plain = "plain";
+    }
+
     /// What was asked of the Docker daemon.
     DockerOperation {
         /// Whether it is alive.

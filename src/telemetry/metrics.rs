@@ -16,7 +16,7 @@ use prometheus_client::registry::Registry;
 
 use super::labels::{
     ContainerEvent, ControlCommand, ControlOutcome, DockerOperation, EventOutcome, PoolState, ReconnectCause,
-    ReloadOutcome, Role, SettleKind, SettleOutcome, SlotState, Stage,
+    ReloadOutcome, Role, SettleKind, SettleOutcome, SlotState, Stage, StartKind,
 };
 use super::process::Process;
 use crate::config::model::Config;
@@ -70,6 +70,7 @@ label_sets! {
     Slot { state: SlotState }
     Pooled { profile: Word, state: PoolState }
     Container { event: ContainerEvent }
+    Warming { profile: Word, start: StartKind }
     Docker { operation: DockerOperation }
     OfStage { stage: Stage }
     Reload { outcome: ReloadOutcome }
@@ -123,6 +124,7 @@ families! {
     "1 while the connection to the broker stands" amqp_connected: Family<Connection, Gauge> = Family::default();
     "Places for jobs" slots: Family<Slot, Gauge> = Family::default();
     "Containers by what happened to them" containers: Family<Container, Counter> = Family::default();
+    "Sandboxes of profiles with a warm interpreter by whether they have one" warmed: Family<Warming, Counter> = Family::default();
     "From the request for a sandbox to its runner's first word" container_create_seconds: Histogram = histogram();
     "Sandboxes of the pool" pool: Family<Pooled, Gauge> = Family::default();
     "How long a job waited for a sandbox" lease_wait_seconds: Histograms<OfProfile> =
@@ -261,6 +263,11 @@ impl Metrics {
     pub fn pool(&self, profile: &str, state: PoolState, count: usize) {
         let labels = Pooled { profile: self.profile(profile), state };
         self.all.pool.get_or_create(&labels).set(whole(count));
+    }
+
+    /// A sandbox of a profile with a warm interpreter was made.
+    pub fn warmed(&self, profile: &str, start: StartKind) {
+        self.all.warmed.get_or_create(&Warming { profile: self.profile(profile), start }).inc();
     }
 
     /// A job waited so long for a sandbox.

@@ -39,4 +39,6 @@ mod limits;
 #[cfg(test)]
 mod lost_runner;
 #[cfg(test)]
+mod warm;
+#[cfg(test)]
 mod worker;

@@ -22,7 +22,8 @@ pub(super) fn run(pid1: &mut Pid1, start: Start) -> Result<Ended, Stop> {
     if !pid1.usable {
         return Err(Stop::ours("reset", "processes of the run before could not be killed"));
     }
-    let first_run = pid1.previous_uid.is_none();
+    // A warm interpreter beside it has had memory, too.
+    let first_run = pid1.previous_uid.is_none() && (pid1.template.is_none() || start.last);
     if let Some(uid) = pid1.previous_uid.replace(start.uid) {
         reset::empty_sandbox(uid)?;
     }

@@ -71,7 +71,7 @@ class Template:
 
     def take_tools(self, number):
         """Loads what only this file needs, and hides it again: a program must find its own."""
-        before = set(sys.modules)
+        before, places = set(sys.modules), set(sys.path_importer_cache)
         import _socket
         import ctypes
         import resource
@@ -83,6 +83,8 @@ class Template:
         self.room, self.flags = _socket.CMSG_SPACE(8 * 4), _socket.MSG_CMSG_CLOEXEC
         for name in set(sys.modules) - before:
             del sys.modules[name]
+        for place in set(sys.path_importer_cache) - places:
+            del sys.path_importer_cache[place]
 
     def receive(self):
         """One message and its descriptors. Without the runner there is nothing to be."""

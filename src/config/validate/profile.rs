@@ -43,9 +43,7 @@ pub(super) fn check(name: &str, profile: &Profile, problems: &mut Vec<Problem>) 
         let hint = Some("name the compiler in `compile`, or leave compile_limits away");
         report("compile_limits", "is set, but the profile compiles nothing".to_owned(), hint);
     }
-    if !profile.preload.is_empty() {
-        report("preload", "is not supported by this version".to_owned(), Some("leave it empty"));
-    }
+    preload(profile, &mut report);
     for (variable, value) in &profile.env {
         if !is_variable(variable) || value.contains('\0') {
             let hint = Some("use letters, digits and `_`, not a digit first, and no NUL byte in the value");
@@ -53,6 +51,30 @@ pub(super) fn check(name: &str, profile: &Profile, problems: &mut Vec<Problem>) 
         }
     }
     limits(profile, &mut report);
+}
+
+fn preload(profile: &Profile, report: &mut impl FnMut(&str, String, Option<&str>)) {
+    if !profile.is_warm() {
+        return;
+    }
+    for module in profile.preload.iter().filter(|module| !is_module(module)) {
+        report(
+            "preload",
+            format!("`{module}` cannot be a module"),
+            Some("name modules as `import` does, json or numpy.linalg"),
+        );
+    }
+    if profile.argv.first().is_some_and(|program| program.contains(ENTRY)) {
+        let hint = Some("only an interpreter of the image's can wait for a job; leave preload empty");
+        report("preload", "is set, but argv begins with a program of the job's".to_owned(), hint);
+    }
+}
+
+fn is_module(name: &str) -> bool {
+    name.split('.').all(|part| {
+        part.chars().next().is_some_and(|first| first.is_alphabetic() || first == '_')
+            && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+    })
 }
 
 fn words(field: &str, words: &[String], entry: &str, report: &mut impl FnMut(&str, String, Option<&str>)) {
@@ -117,6 +139,13 @@ pub(super) fn hints(name: &str, profile: &Profile, slots: usize) -> Vec<Problem>
     if profile.warm > slots {
         let message = format!("keeps {} sandboxes ready, but only {slots} jobs run at once", profile.warm);
         hints.push(Problem::new(format!("{key}.warm"), message).hint("more than worker.slots only costs memory"));
+    }
+    let python = |program: &String| {
+        program.rsplit('/').next().is_some_and(|name| name.starts_with("python") || name.starts_with("pypy"))
+    };
+    if profile.is_warm() && !profile.argv.first().is_some_and(python) {
+        let message = "is set, but argv does not begin with python3 or the like: only Python can be kept warm";
+        hints.push(Problem::new(format!("{key}.preload"), message.to_owned()).hint("other programs start plainly"));
     }
     let driver = profile.argv.iter().any(|word| word.contains(DRIVER));
     if profile.report == Report::Pytest && !driver {

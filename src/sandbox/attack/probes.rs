@@ -51,6 +51,8 @@ pub(super) fn start(probe: Probe, print: &Blueprint, uid: u32) -> Start {
         report: false,
         report_bytes_max: 0,
         cpus_milli,
+        warm: false,
+        last: false,
         probe: Some(probe),
     }
 }

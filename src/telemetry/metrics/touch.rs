@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::{
     Container, Docker, Finish, Metrics, OfClass, OfProfile, OfStage, Ordered, Pooled, Publishing, Reconnect, Refusal,
-    Reload, Settlement, Word, publish_end,
+    Reload, Settlement, Warming, Word, publish_end,
 };
 use crate::domain::reason::{DeadReason, RejectReason};
 use crate::domain::settlement::PublishEnd;
 use crate::domain::verdict::Status;
 use crate::telemetry::labels::{
     ContainerEvent, ControlCommand, ControlOutcome, DockerOperation, EventOutcome, PoolState, ReconnectCause,
-    ReloadOutcome, Role, SettleKind, SettleOutcome, Stage,
+    ReloadOutcome, Role, SettleKind, SettleOutcome, Stage, StartKind,
 };
 
 /// What each control message can come to.
@@ -43,6 +43,9 @@ impl Metrics {
             }
             for state in PoolState::ALL.iter().copied() {
                 drop(all.pool.get_or_create(&Pooled { profile: profile.clone(), state }));
+            }
+            for start in StartKind::ALL.iter().copied() {
+                drop(all.warmed.get_or_create(&Warming { profile: profile.clone(), start }));
             }
             drop(all.lease_wait_seconds.get_or_create(&OfProfile { profile }));
         }
