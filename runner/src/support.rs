@@ -15,7 +15,11 @@ const WARM_SOURCE: &str = include_str!("warm/sitecustomize.py");
 pub(crate) fn place() -> io::Result<()> {
     fs::write(tester_runner::PYTEST_DRIVER, PYTEST_DRIVER_SOURCE)?;
     // The umask hides new files from the job; this one it has to read.
-    fs::set_permissions(tester_runner::PYTEST_DRIVER, Permissions::from_mode(0o644))?;
+    fs::set_permissions(tester_runner::PYTEST_DRIVER, Permissions::from_mode(0o644))
+}
+
+/// Writes what a warm interpreter needs; once, for a sandbox that is to have one.
+pub(crate) fn place_warm() -> io::Result<()> {
     fs::create_dir(tester_runner::WARM_DIR)?;
     fs::write(Path::new(tester_runner::WARM_DIR).join("sitecustomize.py"), WARM_SOURCE)?;
     // Root's alone, and not even root's to write: the interpreter would leave its compiled form there.

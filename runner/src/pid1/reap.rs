@@ -30,18 +30,25 @@ pub(crate) struct Main {
     pid: Pid,
     /// `None`: it is the warm interpreter's child, which tells how it ended.
     child: Option<Child>,
+    /// How long it had waited for a CPU before it was the program.
+    waited_before: Duration,
 }
 
 impl Main {
     /// A process that was just started; `None` for an id that no process has.
     pub(crate) fn new(child: Child) -> Option<Self> {
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw)?;
-        Some(Self { pid, child: Some(child) })
+        Some(Self { pid, child: Some(child), waited_before: Duration::ZERO })
     }
 
     /// A process that the warm interpreter has forked.
     pub(crate) const fn forked(pid: Pid) -> Self {
-        Self { pid, child: None }
+        Self { pid, child: None, waited_before: Duration::ZERO }
+    }
+
+    /// What it did until now is not the program's.
+    pub(crate) fn begin_accounts(&mut self) {
+        self.waited_before = cpu_wait(self.pid);
     }
 
     /// Its process id.
@@ -135,7 +142,7 @@ impl Reaper {
     fn take_main(&mut self) -> bool {
         let Some(main) = &mut self.main else { return false };
         let Some(child) = &mut main.child else { return false };
-        let cpu_wait = cpu_wait(main.pid);
+        let cpu_wait = cpu_wait(main.pid).saturating_sub(main.waited_before);
         let Ok(used) = child.wait4() else { return false };
         let Some(exit) = exit_of_std(used.status) else { return false };
         let memory_peak_bytes = used.rusage.maxrss;

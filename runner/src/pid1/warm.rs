@@ -20,6 +20,7 @@ use crate::clock::Instant;
 use crate::complain;
 use crate::launch::{Spec, check_template, look_up};
 use crate::status::{STATUS_BYTES_MAX, interpret};
+use crate::support;
 
 /// The variable in which an interpreter is told the number of its socket.
 const NUMBER: &str = "TESTER_WARM";
@@ -88,6 +89,7 @@ fn execute(order: Warm) -> io::Result<Started> {
     let Warm { mut argv, path, mut env, modules, .. } = order;
     let first = argv.first_mut().ok_or_else(|| io::Error::other("there is no program to start"))?;
     let program = look_up(first, &path)?.to_string_lossy().into_owned();
+    support::place_warm()?;
     let (control, theirs) = socket_pair()?;
     let others = env.iter().find(|(name, _)| name == "PYTHONPATH").map(|(_, value)| value.clone());
     env.retain(|(name, _)| name != "PYTHONPATH");
@@ -196,6 +198,7 @@ pub(super) fn launch(pid1: &mut Pid1, start: Start) -> Result<Result<(Main, Spaw
     match template.begin(&start, !start.last, theirs, &ours.status) {
         Ok(pid) if start.last => {
             pid1.reaper.forget_template();
+            template.main.begin_accounts();
             debug_assert_eq!(pid, template.main.pid());
             Ok(Ok((template.main, ours)))
         }

@@ -212,6 +212,40 @@ fn without_a_warm_interpreter_there_is_a_reason_and_a_plain_start() {
     broken(&["sleep", "60"], &["json"], "not ready in time");
 }
 
+/// What one program could leave for the next in a module that both have from the interpreter.
+#[test]
+fn modules_that_programs_would_share_more_than_code_of_are_not_preloaded() {
+    let module = |code: &str| {
+        let mut start = python();
+        // No folder of the image can be written: the module comes from a file that Python reads at its start.
+        start.env.push(("PYTHONPATH".to_owned(), "/tmp".to_owned()));
+        start.argv = ["python3", "main.py"].map(str::to_owned).to_vec();
+        let mut sandbox = Sandbox::new();
+        sandbox.docker(&[
+            "exec",
+            &sandbox.name,
+            "python3",
+            "-c",
+            &format!("open('/tmp/of_ours.py', 'w').write({code:?})"),
+        ]);
+        let error = sandbox.warm_up(&start, &["of_ours"]);
+        let run = sandbox.run(
+            &Start { warm: true, ..start },
+            &[("main.py", b"import sys; print('of_ours' in sys.modules)")],
+            b"",
+        );
+        (error, run.out())
+    };
+    let (error, out) = module("import mmap; shared = mmap.mmap(-1, 4096)");
+    assert!(error.is_some_and(|error| error.contains("maps memory")) && out == "False\n", "{out}");
+    let (error, out) = module("import os; left = os.pipe()");
+    assert!(error.is_some_and(|error| error.contains("keeps a descriptor open")) && out == "False\n", "{out}");
+    // With more than one thread there is no fork that every library survives: the child starts plainly.
+    let threads = "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()";
+    assert_eq!(module(threads), (None, "False\n".to_owned()));
+    assert_eq!(module("x = 1"), (None, "True\n".to_owned()));
+}
+
 /// The processes of a run are killed, whatever they do; the interpreter for the next run stays.
 #[test]
 fn the_interpreter_outlives_what_a_run_leaves_behind() {
