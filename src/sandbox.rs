@@ -4,10 +4,11 @@
 //! Executor ── lease ──▶ Pool (one a profile) ◀── filler: creates, starts, attaches, waits for the runner
 //!    │                                                │
 //!    ├── Session: frames to and from the runner       ▼
-//!    └── Lease dropped ──▶ Reaper: removes the container, then gives its place in the pool back
+//!    ├── Lease dropped ──▶ Reaper: removes the container, then gives its place in the pool back
+//!    └── recycle: where a profile allows several jobs, empties the sandbox and gives it back, if it is shown to be clean
 //! ```
 //!
-//! A sandbox runs one job. Whatever happens to a lease, its container is removed and never goes back to the pool.
+//! A sandbox runs one job, unless its profile says otherwise. Whatever else happens to a lease, its container is removed.
 
 mod artifacts;
 mod attack;
@@ -33,10 +34,12 @@ mod plan;
 mod pool;
 mod proof;
 mod reaper;
+mod recycle;
 mod report;
 mod runner_volume;
 mod running;
 mod session;
+mod stock;
 mod tarball;
 mod warm;
 #[cfg(feature = "without-walls")]

@@ -67,8 +67,11 @@ fn a_file_changes_only_what_it_names() {
 }
 
 #[test]
-fn what_this_version_does_not_do_is_refused_and_not_ignored() {
-    refused("[profiles.python]\nuses_per_sandbox = 2\n", &["uses_per_sandbox", "not supported by this version"]);
+fn a_sandbox_for_several_jobs_is_a_choice_that_is_told() {
+    let loaded = load("[profiles.python]\nuses_per_sandbox = 2\n", &[]).unwrap();
+    assert_eq!(loaded.config.profiles["python"].uses_per_sandbox, 2);
+    assert_eq!(loaded.hints.len(), 1);
+    assert!(loaded.hints[0].to_string().contains("lets 2 jobs follow one another"), "{}", loaded.hints[0]);
 }
 
 #[test]
@@ -191,7 +194,6 @@ fn profiles_that_cannot_work_are_refused_with_the_reason() {
     refused("[profiles.cpp]\nimage = \"gcc\"\nargv = [\"{entry}\"]", &["has no entry"]);
     refused("[profiles.cpp]\nimage = \"\"\nargv = [\"x\"]", &["is not an image"]);
     refused(&profile("entry = \"../x\""), &["profiles.cpp.entry", ".."]);
-    refused(&profile("uses_per_sandbox = 2"), &["not supported by this version"]);
     refused(
         "[profiles.cpp]\nimage = \"gcc\"\nentry = \"a\"\nargv = [\"{entry}\"]\npreload = [\"json\"]",
         &["cpp.preload", "of the job's"],
@@ -199,6 +201,8 @@ fn profiles_that_cannot_work_are_refused_with_the_reason() {
     for module in ["", "a b", "../x", "a..b", "os;"] {
         refused(&profile(&format!("preload = [{module:?}]")), &["cpp.preload", "cannot be a module"]);
     }
+    refused(&profile("uses_per_sandbox = 0"), &["profiles.cpp.uses_per_sandbox", "is 0; 1 to 1000 is possible"]);
+    refused(&profile("uses_per_sandbox = 1001"), &["1 to 1000 is possible"]);
     refused(&profile("env = { \"1A\" = \"x\" }"), &["`1A` cannot be an environment variable"]);
     refused(&profile("compile = [\"\"]"), &["profiles.cpp.compile", "names no program"]);
     refused(&profile("compile = [\"g++\", \"{entry}\"]"), &["profiles.cpp.compile", "has no entry"]);

@@ -53,6 +53,9 @@ kinds! {
     Fetch = 6, DATA_BYTES_MAX;
     /// To the runner, before the first run: start a warm interpreter; a [`crate::message::Warm`] as JSON.
     Warm = 7, CONTROL_BYTES_MAX;
+    /// To the runner, between runs: remove whatever the last one left, and show that the sandbox is as it was before the
+    /// first; empty. What cannot be shown is a fault.
+    Reset = 8, 0;
     /// From the runner: a [`crate::message::Ready`] as JSON.
     Ready = 16, CONTROL_BYTES_MAX;
     /// From the runner: bytes that the program wrote to stdout, within its limit.
@@ -79,6 +82,8 @@ kinds! {
     FileEnd = 27, CONTROL_BYTES_MAX;
     /// From the runner: what came of a warm interpreter; a [`crate::message::Warmed`] as JSON.
     Warmed = 28, CONTROL_BYTES_MAX;
+    /// From the runner: the sandbox is as it was; empty.
+    Emptied = 29, 0;
 }
 
 /// Why bytes are not a frame.

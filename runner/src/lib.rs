@@ -20,6 +20,8 @@
 //!   |  <------------------------- Ended ---  | evidence; every process of the job is gone
 //!   |  --- List, Fetch (any number) ---->    | what the job left in its folder, until the next Start
 //!   |  <---- Listing ... Listed, File ... FileEnd ---
+//!   |  --- Reset ----------------------->    | nothing of the run is needed any more
+//!   |  <----------------------- Emptied ---  | the sandbox is as it was before its first run
 //! ```
 //!
 //! End of file on the runner's stdin at any time kills everything and ends the runner.

@@ -146,9 +146,15 @@ impl Sandboxes {
         }
     }
 
-    pub(super) async fn lease(&self, pool: &Arc<ProfilePool>, wanted: Blueprint) -> Result<Lease, ExecutionFault> {
+    /// A sandbox of this blueprint; with `unused`, one in which nothing has run.
+    pub(super) async fn lease(
+        &self,
+        pool: &Arc<ProfilePool>,
+        wanted: Blueprint,
+        unused: bool,
+    ) -> Result<Lease, ExecutionFault> {
         let reaper = self.shared.reaper.clone();
-        let fit = pool.blueprint.fit(&wanted);
+        let fit = if unused { Fit::Fresh } else { pool.blueprint.fit(&wanted) };
         if fit == Fit::Fresh {
             return match pool.make_fresh(wanted).await {
                 Ok(sandbox) => Ok(Lease::fresh(sandbox, reaper)),
@@ -186,6 +192,11 @@ impl Sandboxes {
     pub(super) async fn docker_answers(&self) -> Result<(), DockerError> {
         let engine = &self.shared.maker.engine;
         engine.call(DockerOperation::Ping, |docker| async move { docker.version().await }).await.map(drop)
+    }
+
+    /// Where the sandboxes are told of that jobs give back.
+    pub(super) fn recycling(&self) -> (&TaskTracker, &CancellationToken) {
+        (&self.fillers.tasks, &self.fillers.stop)
     }
 
     /// Counts how long a job waited for its sandbox.

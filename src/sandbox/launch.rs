@@ -19,6 +19,7 @@ use super::engine::{DockerError, Engine};
 use super::hardening::{self, Surroundings};
 use super::image::ImageFacts;
 use super::link::{self, Link};
+use super::recycle::Past;
 use crate::telemetry::labels::DockerOperation;
 
 /// How long a runner may take from the container's start to its first word. Generous: an emulated host takes seconds.
@@ -53,6 +54,8 @@ pub(super) struct Sandbox {
     pub(super) missing_evidence: Vec<String>,
     /// Wakes the filler of the pool that this sandbox belongs to.
     pub(super) pool_changed: Arc<Notify>,
+    /// What it has been used for.
+    pub(super) past: Past,
 }
 
 impl Sandbox {
@@ -119,7 +122,14 @@ impl Maker {
             .call(DockerOperation::Start, |docker| async move { docker.start_container(name, None).await })
             .await?;
         let ready = await_ready(&mut link).await?;
-        Ok(Sandbox { name: name.to_owned(), image, link, missing_evidence: ready.missing, pool_changed })
+        Ok(Sandbox {
+            name: name.to_owned(),
+            image,
+            link,
+            missing_evidence: ready.missing,
+            pool_changed,
+            past: Past::default(),
+        })
     }
 
     /// Removes a container with its anonymous volumes. One that is gone is fine.

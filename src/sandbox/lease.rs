@@ -1,4 +1,7 @@
 //! A sandbox in the hands of one job.
+//!
+//! However a lease ends, its container is removed. The one exception is [`Lease::into_object`], which [`super::recycle`] alone
+//! calls, when the sandbox was shown to be as it was before its first job.
 
 use std::time::Duration;
 
@@ -11,7 +14,7 @@ use super::reaper::{Doomed, Reaper};
 /// How long a job waits for the proof that its sandbox is gone.
 const GONE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A sandbox that belongs to one job. Dropping it posts its container for removal; it never goes back to the pool.
+/// A sandbox that belongs to one job. Dropping it posts its container for removal.
 #[derive(Debug)]
 pub(super) struct Lease {
     held: Option<Held>,
@@ -58,6 +61,22 @@ impl Lease {
         match tokio::time::timeout(GONE_TIMEOUT, told).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(NotGone),
+        }
+    }
+
+    /// Whether it is from the pool.
+    pub(super) const fn is_pooled(&self) -> bool {
+        matches!(self.held, Some(Held::Pooled(_)))
+    }
+
+    /// The sandbox as the pool gave it, for the pool to have it back; `None` for one that was made for this job alone.
+    pub(super) fn into_object(mut self) -> Option<Object<Sandbox>> {
+        match self.held.take()? {
+            Held::Pooled(object) => Some(object),
+            fresh @ Held::Fresh(_) => {
+                self.held = Some(fresh);
+                None
+            }
         }
     }
 

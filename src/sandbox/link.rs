@@ -37,6 +37,10 @@ impl std::fmt::Debug for Link {
 /// Sends frames.
 pub(super) struct LinkWriter {
     input: Pin<Box<dyn AsyncWrite + Send>>,
+    /// A frame was begun and is not known to be whole.
+    within: bool,
+    /// Something was sent after a part of a frame: the runner takes it for the rest.
+    torn: bool,
 }
 
 impl LinkWriter {
@@ -44,11 +48,22 @@ impl LinkWriter {
     ///
     /// # Errors
     /// What the socket says; the runner is lost then.
+    ///
+    /// # Cancel safety
+    /// A part of the frame may have been sent: [`LinkWriter::in_step`] says so.
     pub(super) async fn send(&mut self, kind: Kind, payload: &[u8]) -> std::io::Result<()> {
         let header = frame::encode_header(kind, payload.len()).map_err(std::io::Error::other)?;
+        self.torn |= std::mem::replace(&mut self.within, true);
         self.input.write_all(&header).await?;
         self.input.write_all(payload).await?;
-        self.input.flush().await
+        self.input.flush().await?;
+        self.within = false;
+        Ok(())
+    }
+
+    /// Whether the runner has whole frames only, so that it understands the next one.
+    pub(super) const fn in_step(&self) -> bool {
+        !self.within && !self.torn
     }
 }
 
@@ -89,7 +104,7 @@ pub(super) fn link(attached: AttachContainerResults, tasks: &TaskTracker, died: 
         died.notify_one();
     });
     Link {
-        writer: LinkWriter { input: attached.input },
+        writer: LinkWriter { input: attached.input, within: false, torn: false },
         reader: LinkReader { frames, alive, _task: AbortOnDropHandle::new(task) },
     }
 }
@@ -140,7 +155,22 @@ fn split_frame(buffer: &mut BytesMut) -> Result<Option<Frame>, String> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_frame_that_was_not_sent_whole_is_remembered() {
+        let (ours, theirs) = tokio::io::duplex(16);
+        let mut writer = LinkWriter { input: Box::pin(ours), within: false, torn: false };
+        writer.send(Kind::Cancel, b"").await.unwrap();
+        assert!(writer.in_step());
+        assert!(writer.send(Kind::Stdin, &[0; 64]).now_or_never().is_none(), "there is no room for it");
+        assert!(!writer.in_step());
+        drop(theirs);
+        assert!(writer.send(Kind::Cancel, b"").await.is_err());
+        assert!(!writer.in_step(), "what comes later does not mend it");
+    }
 
     #[test]
     fn frames_are_found_however_the_stream_is_cut() {

@@ -29,7 +29,6 @@ use super::pauses::{next_attempt, sleep_until};
 use super::proof::Proof;
 use super::reaper::{Doomed, Reaper};
 use crate::config::model::Profile;
-use crate::telemetry::labels::PoolState;
 use crate::telemetry::metrics::Metrics;
 
 /// How long a job waits for a sandbox. There are as many places as slots and warm sandboxes together, so it only takes the
@@ -63,10 +62,16 @@ pub(super) struct ProfilePool {
     pub(super) preloading: Option<Profile>,
     /// Why the last sandbox has no warm interpreter, if it should have one.
     pub(super) cold: Mutex<Option<String>>,
-    warm: usize,
+    pub(super) warm: usize,
     pub(super) shared: Shared,
-    sandboxes: Pool<Sandbox>,
-    waiting: AtomicUsize,
+    pub(super) sandboxes: Pool<Sandbox>,
+    pub(super) waiting: AtomicUsize,
+    /// Sandboxes that jobs have and that will be there for another job.
+    pub(super) expected: AtomicUsize,
+    /// Those of them whose job has ended.
+    pub(super) emptying: AtomicUsize,
+    /// Whether the filler has ended, so that nothing may come back any more.
+    pub(super) closed: Mutex<bool>,
     pub(super) changed: Arc<Notify>,
     pub(super) facts: Mutex<Option<(Instant, Arc<ImageFacts>)>>,
     /// Something went wrong with a sandbox, or with a call about one: only a new one shows that all is well again.
@@ -80,7 +85,7 @@ pub(super) struct ProfilePool {
 pub struct PoolCount {
     /// Ready for a job.
     pub warm: usize,
-    /// Running a job, or being removed.
+    /// Running a job, or being emptied or removed after one.
     pub leased: usize,
     /// Jobs that wait for one.
     pub waiting: usize,
@@ -106,6 +111,9 @@ impl ProfilePool {
             // Every slot may hold one while the pool is being refilled behind it.
             sandboxes: Pool::new(warm + slots),
             waiting: AtomicUsize::new(0),
+            expected: AtomicUsize::new(0),
+            emptying: AtomicUsize::new(0),
+            closed: Mutex::new(false),
             changed: Arc::new(Notify::new()),
             facts: Mutex::new(None),
             doubted: AtomicBool::new(false),
@@ -172,15 +180,6 @@ impl ProfilePool {
         wanted.await.map_err(|_panicked| closed())?.map_err(Arc::new)
     }
 
-    pub(super) fn count(&self) -> PoolCount {
-        let status = self.sandboxes.status();
-        PoolCount {
-            warm: status.available,
-            leased: status.size.saturating_sub(status.available),
-            waiting: self.waiting.load(Ordering::Relaxed),
-        }
-    }
-
     /// The digest of the image as it was last seen.
     pub(super) fn image_digest(&self) -> Option<String> {
         let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -220,6 +219,9 @@ impl ProfilePool {
                 self.doom(sandbox.name, None);
             }
         }
+        // Under the lock: what comes back after it goes to the reaper, and nothing is in between.
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        *closed = true;
         self.sandboxes_to_reaper();
         self.sandboxes.close();
     }
@@ -312,33 +314,8 @@ impl ProfilePool {
         Some(next_attempt(retry))
     }
 
-    /// Puts a new sandbox into the pool, unless it was only made to see whether it can be.
-    fn keep(&self, sandbox: Sandbox) {
-        let wanted = self.warm.max(self.waiting.load(Ordering::Relaxed));
-        if self.sandboxes.status().available >= wanted {
-            self.doom(sandbox.name, None);
-        } else if let Err((sandbox, _full)) = self.sandboxes.try_add(sandbox) {
-            self.doom(sandbox.name, None);
-        }
-    }
-
-    /// How many sandboxes must be made now.
-    fn missing(&self, creating: usize) -> usize {
-        let status = self.sandboxes.status();
-        let wanted = self.warm.max(self.waiting.load(Ordering::Relaxed));
-        let room = status.max_size.saturating_sub(status.size + creating);
-        wanted.saturating_sub(status.available + creating).min(room)
-    }
-
-    fn tell(&self, starting: usize) {
-        let (metrics, count) = (&self.shared.metrics, self.count());
-        metrics.pool(&self.profile, PoolState::Warm, count.warm);
-        metrics.pool(&self.profile, PoolState::Leased, count.leased);
-        metrics.pool(&self.profile, PoolState::Starting, starting);
-    }
-
     /// The sandbox if its runner is alive; else it goes to the reaper.
-    fn alive(&self, found: Object<Sandbox>) -> Option<Object<Sandbox>> {
+    pub(super) fn alive(&self, found: Object<Sandbox>) -> Option<Object<Sandbox>> {
         if found.is_alive() {
             return Some(found);
         }
@@ -348,25 +325,7 @@ impl ProfilePool {
         None
     }
 
-    /// Looks at every idle sandbox once.
-    fn sweep_dead(&self) {
-        let mut alive = Vec::new();
-        for _ in 0..self.sandboxes.status().available {
-            let Ok(found) = self.sandboxes.try_get() else { break };
-            alive.extend(self.alive(found));
-        }
-        // Dropped here, not in the loop: a dropped object is the next one handed out.
-        drop(alive);
-    }
-
-    fn sandboxes_to_reaper(&self) {
-        while let Ok(found) = self.sandboxes.try_get() {
-            let name = found.name.clone();
-            self.doom(name, Some(found));
-        }
-    }
-
-    fn doom(&self, name: String, place: Option<Object<Sandbox>>) {
+    pub(super) fn doom(&self, name: String, place: Option<Object<Sandbox>>) {
         self.shared.reaper.post(Doomed { name, sandbox: true, place, gone: None });
     }
 }

@@ -14,6 +14,7 @@ use super::lease::Lease;
 use super::link::Link;
 use super::plan::{self, Asked, Stage};
 use super::pool::ProfilePool;
+use super::recycle::{self, Expected};
 use super::session::{self, End, Plan, Session};
 use super::tarball;
 use crate::config::model::Profile;
@@ -46,14 +47,19 @@ pub(super) struct Running<'a> {
     started_at: Option<Instant>,
     ended_at: Instant,
     image_digest: String,
+    isolation: Isolation,
+    /// Whether a sandbox of this job turned out to be unclean.
+    exchanged: bool,
 }
 
 /// The sandbox in hand.
 pub(super) struct Held {
     pub(super) lease: Lease,
     blueprint: Blueprint,
-    /// Whether the job has run in it before: then the runner empties it first, which can fail.
+    /// Whether something has run in it before: then the runner shows first that nothing is left of it, which can fail.
     used: bool,
+    /// Counts it for the pool, if it is to have it back.
+    expected: Option<Expected>,
 }
 
 /// What one run came to.
@@ -95,6 +101,8 @@ impl<'a> Running<'a> {
             started_at: None,
             ended_at: now,
             image_digest: String::new(),
+            isolation: Isolation::Fresh,
+            exchanged: false,
         }
     }
 
@@ -192,7 +200,13 @@ impl<'a> Running<'a> {
         self.lease.as_mut().and_then(|held| held.lease.sandbox()).map(|sandbox| &mut sandbox.link)
     }
 
-    fn conclude(self, ran: Ran, compile: Option<RunRecord>, cases: Vec<CaseRecord>) -> Execution {
+    /// What the job came to. Its sandbox is emptied for another, or removed, behind it.
+    fn conclude(mut self, ran: Ran, compile: Option<RunRecord>, cases: Vec<CaseRecord>) -> Execution {
+        if let Some(Held { lease, blueprint, expected: Some(expected), .. }) = self.lease.take()
+            && blueprint == self.pool.blueprint
+        {
+            recycle::begin(self.sandboxes.recycling(), lease, expected);
+        }
         let leased_at = self.leased_at.unwrap_or(self.asked_at);
         let started_at = self.started_at.unwrap_or(self.ended_at);
         Execution {
@@ -203,7 +217,7 @@ impl<'a> Running<'a> {
             artifacts: self.collected.artifacts,
             artifacts_refused: self.collected.refused,
             image_digest: self.image_digest,
-            isolation: Isolation::Fresh,
+            isolation: self.isolation,
             leased: leased_at.duration_since(self.asked_at),
             started: started_at.saturating_duration_since(leased_at),
             ran: self.ended_at.saturating_duration_since(started_at),
@@ -226,13 +240,14 @@ impl<'a> Running<'a> {
             if reused && unstarted && matches!(session.end, End::Fault(_) | End::Lost | End::Overdue { .. }) {
                 tracing::warn!("a sandbox could not be used again: {:?}", session.end);
                 self.destroy().await?;
+                self.exchanged = true;
                 continue;
             }
             return self.judge(&session, &asked, expect).await;
         }
     }
 
-    /// Has a sandbox of this blueprint in hand; says whether the job ran in it before.
+    /// Has a sandbox of this blueprint in hand; says whether something ran in it before.
     async fn hold(&mut self, wanted: Blueprint) -> Result<bool, ExecutionFault> {
         if let Some(held) = &mut self.lease {
             match held.blueprint.fit(&wanted) {
@@ -252,14 +267,22 @@ impl<'a> Running<'a> {
             }
         }
         crash::passed(Point::BeforeLease);
-        let lease = self.sandboxes.lease(self.pool, wanted).await?;
+        // Before it is taken: between the two the filler would make another in its place.
+        let expected = (self.profile.uses_per_sandbox > 1).then(|| Expected::new(self.pool));
+        // One that was unclean may not be the only one.
+        let mut lease = self.sandboxes.lease(self.pool, wanted, self.exchanged).await?;
         crash::passed(Point::AfterLease);
-        self.lease = Some(Held { lease, blueprint: wanted, used: false });
+        let past = lease.sandbox().map(|sandbox| sandbox.past.begin_job()).unwrap_or_default();
+        let expected = expected.filter(|_| lease.is_pooled() && past + 1 < self.profile.uses_per_sandbox);
+        if past > 0 {
+            self.isolation = Isolation::Reused;
+        }
+        self.lease = Some(Held { lease, blueprint: wanted, used: past > 0, expected });
         if self.leased_at.is_none() {
             self.leased_at = Some(Instant::now());
             self.sandboxes.lease_waited(&self.job.profile, self.asked_at.elapsed());
         }
-        Ok(false)
+        Ok(past > 0)
     }
 
     async fn session(&mut self, asked: &Asked<'_>) -> Result<Session, ExecutionFault> {
@@ -267,7 +290,7 @@ impl<'a> Running<'a> {
         let held = self.lease.as_mut().ok_or_else(empty)?;
         held.used = true;
         let sandbox = held.lease.sandbox().ok_or_else(empty)?;
-        let uid = plan::random_uid().map_err(|error| sandbox_fault(&error.to_string(), false))?;
+        let uid = sandbox.past.new_uid().map_err(|error| sandbox_fault(&error.to_string(), false))?;
         let plan = Plan {
             start: plan::start(self.job, self.profile, &sandbox.image.env, asked, uid),
             tar: self.files.clone(),

@@ -253,7 +253,9 @@ impl<'a> Receiver<'a> {
             | Kind::Listing
             | Kind::Listed
             | Kind::File
-            | Kind::FileEnd => return Some(End::Lost),
+            | Kind::FileEnd
+            | Kind::Reset
+            | Kind::Emptied => return Some(End::Lost),
         }
         None
     }

@@ -90,7 +90,7 @@ labels! {
     PoolState {
         /// Ready for a job.
         Warm = "warm";
-        /// It has a job.
+        /// It has a job, or is being emptied or removed after one.
         Leased = "leased";
         /// It is being created.
         Starting = "starting";
@@ -102,6 +102,10 @@ labels! {
         Created = "created";
         /// It was removed.
         Destroyed = "destroyed";
+        /// It was emptied after a job, shown to be clean, and kept for another.
+        Recycled = "recycled";
+        /// It could not be shown to be clean after a job, and is removed although it might have run another.
+        Unclean = "unclean";
         /// It could not be created or started, or its runner did not answer.
         Failed = "failed";
     }

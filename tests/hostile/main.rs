@@ -22,6 +22,8 @@ mod page;
 #[cfg(test)]
 mod profiles;
 #[cfg(test)]
+mod reused;
+#[cfg(test)]
 #[path = "../serve/support/mod.rs"]
 #[expect(dead_code, reason = "the suite of `serve` needs more of it than this one")]
 mod support;

@@ -18,7 +18,7 @@ use tester_worker::domain::outcome::{Output, RunRecord};
 use tester_worker::domain::verdict::{LimitHit, Status};
 use tester_worker::ports::conditions::Conditions;
 use tester_worker::ports::events::EventSink;
-use tester_worker::ports::execution::Executor as _;
+use tester_worker::ports::execution::{Execution, Executor as _};
 use tester_worker::protocol::admission::PropertiesView;
 use tester_worker::protocol::job_writer::{FileClaims, JobDraft, Stamp, sign_job};
 use tester_worker::protocol::keys::KeyRing;
@@ -184,11 +184,16 @@ impl Job {
 
     /// Runs the job in sandboxes that were started with its configuration.
     pub(crate) async fn execute_in(&self, sandboxes: &Sandboxes) -> RunRecord {
-        sandboxes.execute(Arc::new(self.verified()), CancellationToken::new(), EventSink::silent()).await.unwrap().run
+        self.execution_in(sandboxes).await.run
+    }
+
+    /// The same, with everything that is known of it.
+    pub(crate) async fn execution_in(&self, sandboxes: &Sandboxes) -> Execution {
+        sandboxes.execute(Arc::new(self.verified()), CancellationToken::new(), EventSink::silent()).await.unwrap()
     }
 
     #[track_caller]
-    fn leaves_nothing(&self) {
+    pub(crate) fn leaves_nothing(&self) {
         assert_eq!(docker::containers(&self.config.worker.id), Vec::<String>::new(), "left behind");
     }
 

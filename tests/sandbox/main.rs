@@ -33,6 +33,8 @@ mod job;
 #[cfg(test)]
 mod kill_time;
 #[cfg(test)]
+mod leaks;
+#[cfg(test)]
 mod leftovers;
 #[cfg(test)]
 mod limits;

@@ -5,6 +5,7 @@ use tester_runner::frame::{DATA_BYTES_MAX, Kind};
 use tester_runner::message::{FileEnd, List, Listed, Start};
 
 use super::input::Order;
+use super::reset::Origin;
 use super::{Pid1, Stop, as_job, warm};
 use crate::collect::{self, Walk};
 
@@ -25,14 +26,36 @@ pub(super) fn next_start(pid1: &mut Pid1) -> Result<Start, Stop> {
             }
             Order::List => list(pid1)?,
             Order::Fetch => fetch(pid1)?,
+            Order::Reset => {
+                pid1.origin.as_ref().map_or(Ok(()), Origin::is_closed)?;
+                reset(pid1)?;
+                pid1.link.output.control(Kind::Emptied, &[])?;
+                pid1.link.flush()?;
+            }
             Order::Tar | Order::Stdin | Order::Cancel => {}
         }
     }
 }
 
+/// Has the sandbox as it was before its first run, and shows it.
+pub(super) fn reset(pid1: &mut Pid1) -> Result<(), Stop> {
+    let Some(uid) = pid1.previous_uid else { return Ok(()) };
+    let Some(origin) = &pid1.origin else { return Err(Stop::ours("reset", "nobody knows how the sandbox was")) };
+    if !pid1.usable {
+        return Err(Stop::ours("reset", "processes of the run before could not be killed"));
+    }
+    if !pid1.emptied {
+        origin.empty(uid)?;
+        pid1.emptied = true;
+    }
+    origin.prove(&pid1.processes, pid1.reaper.template(), &pid1.link.signals)
+}
+
 /// The ids of the run before; there is nothing to look at without one, or while something of it may be alive.
 fn job_before(pid1: &Pid1) -> Result<u32, Stop> {
-    pid1.previous_uid.filter(|_| pid1.usable).ok_or_else(|| Stop::ours("collect", "no run has ended cleanly before"))
+    pid1.previous_uid
+        .filter(|_| pid1.usable && !pid1.emptied)
+        .ok_or_else(|| Stop::ours("collect", "no run has ended cleanly before"))
 }
 
 fn list(pid1: &mut Pid1) -> Result<(), Stop> {

@@ -67,6 +67,12 @@ pub(super) const OOM_KILLS: &[Place] =
 /// Forks that the limit of processes refused.
 pub(super) const PIDS_HITS: &[Place] = &[v2("pids.events", "max", 1), v1("pids", "pids.events", "max")];
 
+/// Memory of processes, in bytes.
+pub(super) const ANONYMOUS: &[Place] = &[v2("memory.stat", "anon", 1), v1("memory", "memory.stat", "rss")];
+
+/// Memory of files that are nowhere else, in bytes.
+pub(super) const SHARED: &[Place] = &[v2("memory.stat", "shmem", 1), v1("memory", "memory.stat", "shmem")];
+
 impl Counter {
     /// The first of the places that can be read.
     pub(super) fn open(places: &'static [Place]) -> Option<Self> {

@@ -32,6 +32,8 @@ pub(crate) enum Order {
     List,
     /// Send a file of it.
     Fetch,
+    /// Remove what the last run left.
+    Reset,
 }
 
 impl Order {
@@ -45,6 +47,7 @@ impl Order {
             Kind::Cancel => Ok(Self::Cancel),
             Kind::List => Ok(Self::List),
             Kind::Fetch => Ok(Self::Fetch),
+            Kind::Reset => Ok(Self::Reset),
             Kind::Ready
             | Kind::Warmed
             | Kind::Stdout
@@ -57,7 +60,8 @@ impl Order {
             | Kind::Listing
             | Kind::Listed
             | Kind::File
-            | Kind::FileEnd => Err(Stop::ours("protocol", format!("a {kind:?} frame is the runner's to send"))),
+            | Kind::FileEnd
+            | Kind::Emptied => Err(Stop::ours("protocol", format!("a {kind:?} frame is the runner's to send"))),
         }
     }
 }

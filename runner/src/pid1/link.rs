@@ -150,7 +150,7 @@ impl<'link> TarStream<'link> {
                 Ok(())
             }
             Order::Cancel => Err(TarBreak::Cancelled),
-            order @ (Order::Warm | Order::Start | Order::Stdin | Order::List | Order::Fetch) => {
+            order @ (Order::Warm | Order::Start | Order::Stdin | Order::List | Order::Fetch | Order::Reset) => {
                 Err(TarBreak::Stop(Stop::unexpected(order)))
             }
         }

@@ -1,9 +1,9 @@
 //! PID 1 of a sandbox: one thread, one poll loop, no timer while nothing runs.
 //!
 //! ```text
-//! main ── serve ──┬── between: waits for `Start`, reaps; lists and sends what the last run left
+//! main ── serve ──┬── between: waits for `Start`, reaps; lists, sends and removes what the last run left
 //!                 ├── warm_up     once, before the first run: an interpreter that waits
-//!                 └── run ──┬── reset      empties what an earlier run left, and proves it
+//!                 └── run ──┬── reset      empties what an earlier run left, and proves that all is as it was
 //!                           ├── unpack     the tar, as the job
 //!                           ├── launch     pipes; the launcher, or the warm interpreter
 //!                           ├── supervise  until the main process ends or a limit does
@@ -21,6 +21,7 @@ mod kill;
 mod link;
 mod output;
 mod parser;
+mod places;
 mod processes;
 mod reap;
 mod reset;
@@ -33,10 +34,12 @@ mod stop;
 mod stream;
 mod supervise;
 mod template;
+mod traces;
 mod warm;
 #[cfg(feature = "without-walls")]
 mod without;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use tester_runner::frame::Kind;
@@ -47,6 +50,7 @@ use evidence::Evidence;
 use link::Link;
 use processes::Processes;
 use reap::Reaper;
+use reset::Origin;
 use template::Template;
 
 pub(crate) use identity::as_job;
@@ -61,8 +65,14 @@ struct Pid1 {
     reaper: Reaper,
     /// The uid of the run before this one, whose leavings must go first.
     previous_uid: Option<u32>,
+    /// The uids of all runs: none is used twice, so nobody can take what another left for its own.
+    uids: BTreeSet<u32>,
     /// Whether every process of the run before is gone.
     usable: bool,
+    /// Whether what the run before left has been removed already.
+    emptied: bool,
+    /// How the sandbox was before its first run.
+    origin: Option<Origin>,
     /// The warm interpreter, while it waits or has a child that runs.
     template: Option<Template>,
 }

@@ -8,25 +8,29 @@ use super::deadline::Deadlines;
 use super::evidence::{self, Counts};
 use super::kill::{self, Killed};
 use super::link::{TarBreak, TarStream};
+use super::reset::Origin;
 use super::spawn::{self, Spawned};
 use super::supervise::{Launch, Limits, Program};
-use super::{Pid1, Stop, reset, warm};
+use super::{Pid1, Stop, between, warm};
 use crate::clock::Instant;
 use crate::unpack;
 
 /// Runs one program. May be called again: the sandbox is emptied first, and shown to be empty.
 pub(super) fn run(pid1: &mut Pid1, start: Start) -> Result<Ended, Stop> {
     check(&start)?;
+    if !pid1.uids.insert(start.uid) {
+        return Err(Stop::ours("start", format!("uid {} has been used here before", start.uid)));
+    }
     #[cfg(feature = "without-walls")]
     let start = super::without::altered(start);
-    if !pid1.usable {
-        return Err(Stop::ours("reset", "processes of the run before could not be killed"));
+    if pid1.previous_uid.is_some() {
+        between::reset(pid1)?;
+    } else if !start.last {
+        pid1.origin = Some(Origin::find()?);
     }
     // A warm interpreter beside it has had memory, too.
     let first_run = pid1.previous_uid.is_none() && (pid1.template.is_none() || start.last);
-    if let Some(uid) = pid1.previous_uid.replace(start.uid) {
-        reset::empty_sandbox(uid)?;
-    }
+    (pid1.previous_uid, pid1.emptied) = (Some(start.uid), false);
     let mut tar = TarStream::new(&mut pid1.link, &mut pid1.reaper);
     match unpack::unpack(&mut tar, start.uid) {
         Ok(()) => {}

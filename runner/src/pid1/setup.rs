@@ -1,5 +1,6 @@
 //! PID 1's start: checks where it is, closes what must be closed, allocates what it will need.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use rustix::fs::Mode;
@@ -27,7 +28,10 @@ pub(super) fn start() -> Result<Pid1, String> {
         processes: step("open /proc", Processes::open())?,
         reaper: Reaper::default(),
         previous_uid: None,
+        uids: BTreeSet::new(),
         usable: true,
+        emptied: false,
+        origin: None,
         template: None,
     })
 }

@@ -127,7 +127,7 @@ impl Program {
             match order {
                 Order::Stdin => self.stdin.push(pid1.link.input.payload())?,
                 Order::Cancel => return Ok(true),
-                Order::Warm | Order::Start | Order::Tar | Order::List | Order::Fetch => {
+                Order::Warm | Order::Start | Order::Tar | Order::List | Order::Fetch | Order::Reset => {
                     return Err(Stop::unexpected(order));
                 }
             }

@@ -17,6 +17,9 @@ const IMAGE: &str = "tester-sandbox";
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// The ids of a sandbox's first run.
+const UID: u32 = 20_001;
+
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
 /// What differs between sandboxes.
@@ -43,6 +46,8 @@ pub(crate) struct Sandbox {
     stdin: Option<ChildStdin>,
     frames: Receiver<(Kind, Vec<u8>)>,
     cli: Child,
+    /// Runs that were ordered.
+    runs: u32,
     _remains: Remains,
 }
 
@@ -167,7 +172,7 @@ impl Sandbox {
             Ok((Kind::Ready, payload)) => serde_json::from_slice(&payload).unwrap(),
             other => panic!("no Ready but {other:?}"),
         };
-        Self { ready, name, stdin: cli.stdin.take(), frames, cli, _remains: remains }
+        Self { ready, name, stdin: cli.stdin.take(), frames, cli, runs: 0, _remains: remains }
     }
 
     pub(crate) fn send(&mut self, kind: Kind, payload: &[u8]) {
@@ -176,8 +181,27 @@ impl Sandbox {
         stdin.flush().unwrap();
     }
 
+    /// Orders a run. One that names no ids of its own gets new ones, as a worker gives them.
     pub(crate) fn send_start(&mut self, start: &Start) {
-        self.send(Kind::Start, &serde_json::to_vec(start).unwrap());
+        let uid = if start.uid == UID { UID + 100 * self.runs } else { start.uid };
+        self.runs += 1;
+        self.send(Kind::Start, &serde_json::to_vec(&Start { uid, ..start.clone() }).unwrap());
+    }
+
+    /// Has the sandbox emptied, and shown to be.
+    pub(crate) fn reset(&mut self) {
+        self.send(Kind::Reset, b"");
+        let answer = self.next();
+        let text = answer.iter().map(|(_, payload)| String::from_utf8_lossy(payload)).collect::<String>();
+        assert_eq!(answer.map(|(kind, _)| kind), Some(Kind::Emptied), "{text}");
+    }
+
+    /// Asks for the sandbox to be emptied, where it cannot be shown to be; gives the reason.
+    pub(crate) fn failed_reset(&mut self) -> String {
+        self.send(Kind::Reset, b"");
+        let fault = self.fault();
+        assert_eq!((fault.step.as_str(), fault.from_job), ("reset", false));
+        fault.message
     }
 
     pub(crate) fn send_tar(&mut self, tar: &[u8]) {
@@ -275,12 +299,14 @@ impl Sandbox {
                 | Kind::Cancel
                 | Kind::List
                 | Kind::Fetch
+                | Kind::Reset
                 | Kind::Ready
                 | Kind::Fault
                 | Kind::Listing
                 | Kind::Listed
                 | Kind::File
-                | Kind::FileEnd) => panic!("{kind:?}: {}", String::from_utf8_lossy(&payload)),
+                | Kind::FileEnd
+                | Kind::Emptied) => panic!("{kind:?}: {}", String::from_utf8_lossy(&payload)),
             }
         }
     }
@@ -358,7 +384,7 @@ pub(crate) fn job(files: &[(&str, &[u8])]) -> Vec<u8> {
 /// A run with generous limits.
 pub(crate) fn start(argv: &[&str]) -> Start {
     Start {
-        uid: 20_001,
+        uid: UID,
         argv: argv.iter().map(|&argument| argument.to_owned()).collect(),
         path: "/usr/local/bin:/usr/bin:/bin".to_owned(),
         env: vec![

@@ -10,6 +10,9 @@ const ENTRY: &str = "{entry}";
 /// What must be left of the memory when both scratch folders are full, for the program itself.
 const SCRATCH_RESERVE_BYTES: u64 = 16 << 20;
 
+/// Jobs that one sandbox may run. More would gain nothing.
+const USES_MAX: usize = 1000;
+
 /// Everything that is wrong with a profile.
 pub(super) fn check(name: &str, profile: &Profile, problems: &mut Vec<Problem>) {
     let key = join("profiles", name);
@@ -33,8 +36,8 @@ pub(super) fn check(name: &str, profile: &Profile, problems: &mut Vec<Problem>) 
     if let Err(error) = entry_path(&profile.entry) {
         report("entry", error, None);
     }
-    if profile.uses_per_sandbox != 1 {
-        let message = format!("is {}, which is not supported by this version", profile.uses_per_sandbox);
+    if !(1..=USES_MAX).contains(&profile.uses_per_sandbox) {
+        let message = format!("is {}; 1 to {USES_MAX} is possible", profile.uses_per_sandbox);
         report("uses_per_sandbox", message, Some("leave it at 1: every job gets a sandbox of its own"));
     }
     words("argv", &profile.argv, &profile.entry, &mut report);
@@ -146,6 +149,13 @@ pub(super) fn hints(name: &str, profile: &Profile, slots: usize) -> Vec<Problem>
     if profile.is_warm() && !profile.argv.first().is_some_and(python) {
         let message = "is set, but argv does not begin with python3 or the like: only Python can be kept warm";
         hints.push(Problem::new(format!("{key}.preload"), message.to_owned()).hint("other programs start plainly"));
+    }
+    if profile.uses_per_sandbox > 1 {
+        let message = format!("lets {} jobs follow one another in a sandbox", profile.uses_per_sandbox);
+        hints.push(Problem::new(format!("{key}.uses_per_sandbox"), message).hint(
+            "it is emptied between them and shown to be; if your jobs are of people who must not even measure one another, \
+             leave it at 1",
+        ));
     }
     let driver = profile.argv.iter().any(|word| word.contains(DRIVER));
     if profile.report == Report::Pytest && !driver {

@@ -12,7 +12,7 @@ use crate::ports::events::EventSink;
 use crate::sandbox::blueprint::Blueprint;
 use crate::sandbox::launch::Sandbox;
 use crate::sandbox::session::{self, End, Plan, Session};
-use crate::sandbox::{plan, tarball};
+use crate::sandbox::tarball;
 
 /// Attacks every wall of a sandbox that has run nothing yet. The sandbox is of no use afterwards; the caller removes it.
 ///
@@ -83,9 +83,9 @@ impl Attack<'_> {
         Some((session, uid))
     }
 
-    fn prepare(&self, probe: Probe) -> Result<(Plan, u32), String> {
+    fn prepare(&mut self, probe: Probe) -> Result<(Plan, u32), String> {
         let failed = |error: std::io::Error| format!("the probe {probe:?} could not be prepared: {error}");
-        let uid = plan::random_uid().map_err(failed)?;
+        let uid = self.sandbox.past.new_uid().map_err(failed)?;
         let start: Start = probes::start(probe, &self.print, uid);
         Ok((
             Plan { start, tar: tarball::pack(&[]).map_err(failed)?, stdin: bytes::Bytes::new(), passed: |_point| () },

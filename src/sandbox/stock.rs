@@ -1,0 +1,86 @@
+//! How many sandboxes a pool has, and how many it should have.
+
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use deadpool::unmanaged::Object;
+
+use super::launch::Sandbox;
+use super::pool::{PoolCount, ProfilePool};
+use crate::telemetry::labels::PoolState;
+
+impl ProfilePool {
+    /// Puts a new sandbox into the pool, unless it was only made to see whether it can be.
+    pub(super) fn keep(&self, sandbox: Sandbox) {
+        let wanted = self.warm.max(self.waiting.load(Ordering::Relaxed));
+        if self.sandboxes.status().available >= wanted {
+            self.doom(sandbox.name, None);
+        } else if let Err((sandbox, _full)) = self.sandboxes.try_add(sandbox) {
+            self.doom(sandbox.name, None);
+        }
+    }
+
+    /// How many sandboxes must be made now.
+    pub(super) fn missing(&self, creating: usize) -> usize {
+        let status = self.sandboxes.status();
+        let load = |number: &AtomicUsize| number.load(Ordering::Relaxed);
+        let there = status.available + creating;
+        // What jobs will give back counts for the stock, but nobody waits for it: a job may take its time.
+        let stock = self.warm.saturating_sub(there + load(&self.expected));
+        let queue = load(&self.waiting).saturating_sub(there + load(&self.emptying));
+        let room = status.max_size.saturating_sub(status.size + creating);
+        stock.max(queue).min(room)
+    }
+
+    /// Has a sandbox back that was shown to be clean.
+    pub(super) fn take_back(&self, sandbox: Object<Sandbox>) {
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *closed {
+            self.doom(sandbox.name.clone(), Some(sandbox));
+        } else {
+            // Into the pool, and to whoever has waited longest.
+            drop(sandbox);
+        }
+        drop(closed);
+        self.tell_count();
+    }
+
+    /// Tells the metrics of everything, creations included.
+    pub(super) fn tell(&self, starting: usize) {
+        self.tell_count();
+        self.shared.metrics.pool(&self.profile, PoolState::Starting, starting);
+    }
+
+    fn tell_count(&self) {
+        let (metrics, count) = (&self.shared.metrics, self.count());
+        metrics.pool(&self.profile, PoolState::Warm, count.warm);
+        metrics.pool(&self.profile, PoolState::Leased, count.leased);
+    }
+
+    /// Looks at every idle sandbox once.
+    pub(super) fn sweep_dead(&self) {
+        let mut alive = Vec::new();
+        for _ in 0..self.sandboxes.status().available {
+            let Ok(found) = self.sandboxes.try_get() else { break };
+            alive.extend(self.alive(found));
+        }
+        // Dropped here, not in the loop: a dropped object is the next one handed out.
+        drop(alive);
+    }
+
+    pub(super) fn sandboxes_to_reaper(&self) {
+        while let Ok(found) = self.sandboxes.try_get() {
+            let name = found.name.clone();
+            self.doom(name, Some(found));
+        }
+    }
+
+    pub(super) fn count(&self) -> PoolCount {
+        let status = self.sandboxes.status();
+        PoolCount {
+            warm: status.available,
+            leased: status.size.saturating_sub(status.available),
+            waiting: self.waiting.load(Ordering::Relaxed),
+        }
+    }
+}
