@@ -5,7 +5,8 @@ use tester_runner::message::{Cause, Exit, Start};
 use crate::harness::{Run, Sandbox, python, start};
 
 /// Programs that show what a start looks like. Each prints what it sees.
-const PROGRAMS: [(&str, &str); 24] = [
+const PROGRAMS: [(&str, &str); 25] = [
+    ("modules", "import sys; print(sorted(set(sys.modules) - {'colorsys'}))"),
     ("hello", "print('hello')"),
     ("arguments", "import sys; print(sys.argv, sys.orig_argv)"),
     ("paths", "import sys, os; print(sys.path, os.getcwd(), sys.executable, sys.prefix, sys.flags)"),
@@ -83,7 +84,8 @@ const PROGRAMS: [(&str, &str); 24] = [
 ];
 
 /// Those that are run in a sandbox of their own, too.
-const AS_ITSELF: [&str; 7] = ["main", "recursion", "at_exit", "streams", "process", "environment", "processes"];
+const AS_ITSELF: [&str; 8] =
+    ["modules", "main", "recursion", "at_exit", "streams", "process", "environment", "processes"];
 
 const STDIN: &[u8] = "first\nsécond\nthird".as_bytes();
 
