@@ -15,6 +15,7 @@ mod attack;
 mod blueprint;
 mod collect;
 mod compile;
+mod demand;
 mod doctor;
 mod engine;
 mod executor;

@@ -73,6 +73,7 @@ pub async fn run(config: &Config, draft: JobDraft, cancel: CancellationToken) ->
     let mut config = config.clone();
     config.profiles.retain(|name, _| *name == draft.profile);
     config.worker.slots = 1;
+    config.pool.extra_max = 0;
     for profile in config.profiles.values_mut() {
         profile.warm = 1;
     }

@@ -161,6 +161,8 @@ pub struct Docker {
 pub struct Pool {
     /// Sandboxes that are created at the same time.
     pub create_parallel_max: usize,
+    /// Sandboxes beyond the `warm` of all profiles together that are kept ready where jobs had to wait.
+    pub extra_max: usize,
 }
 
 /// `[profiles.NAME]`

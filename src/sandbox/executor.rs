@@ -89,6 +89,7 @@ impl Sandboxes {
             metrics: metrics.clone(),
             fillers: fillers.tasks.clone(),
             creations: Arc::new(Semaphore::new(config.pool.create_parallel_max)),
+            extras: Arc::new(Semaphore::new(config.pool.extra_max)),
             health,
             runner_volume_ensured: Arc::new(tokio::sync::Mutex::new(false)),
             proof: Arc::new(proof),

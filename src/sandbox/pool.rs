@@ -13,13 +13,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool::unmanaged::{Object, Pool};
-use tokio::sync::{Notify, Semaphore, oneshot, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::blueprint::Blueprint;
+use super::demand::Demand;
 use super::engine::DockerError;
 use super::guards::Waiting;
 use super::health::Health;
@@ -42,6 +43,8 @@ pub(super) struct Shared {
     pub(super) reaper: Reaper,
     /// Creations at the same time, over all profiles.
     pub(super) creations: Arc<Semaphore>,
+    /// Sandboxes that may be kept ready beyond what the profiles keep, over all of them.
+    pub(super) extras: Arc<Semaphore>,
     pub(super) health: Arc<Health>,
     pub(super) metrics: Metrics,
     /// Where creations run: they are waited for before the reaper ends.
@@ -70,6 +73,9 @@ pub(super) struct ProfilePool {
     pub(super) expected: AtomicUsize,
     /// Those of them whose job has ended.
     pub(super) emptying: AtomicUsize,
+    pub(super) demand: Mutex<Demand>,
+    /// One for each sandbox that is wanted beyond the floor: all profiles share them.
+    pub(super) extras: Mutex<Vec<OwnedSemaphorePermit>>,
     /// Whether the filler has ended, so that nothing may come back any more.
     pub(super) closed: Mutex<bool>,
     pub(super) changed: Arc<Notify>,
@@ -100,6 +106,7 @@ impl ProfilePool {
         shared: Shared,
     ) -> Self {
         let (warm, slots) = sizes;
+        let extra = shared.extras.available_permits();
         Self {
             profile: name.to_owned(),
             image_name: profile.image.clone(),
@@ -109,10 +116,12 @@ impl ProfilePool {
             warm,
             shared,
             // Every slot may hold one while the pool is being refilled behind it.
-            sandboxes: Pool::new(warm + slots),
+            sandboxes: Pool::new(warm + extra + slots),
             waiting: AtomicUsize::new(0),
             expected: AtomicUsize::new(0),
             emptying: AtomicUsize::new(0),
+            demand: Mutex::new(Demand::new(warm, warm + extra)),
+            extras: Mutex::new(Vec::new()),
             closed: Mutex::new(false),
             changed: Arc::new(Notify::new()),
             facts: Mutex::new(None),
@@ -138,6 +147,7 @@ impl ProfilePool {
     async fn lease_whenever(&self) -> Result<Object<Sandbox>, Arc<DockerError>> {
         let _waiting = Waiting::new(&self.waiting);
         let mut failure = self.failure.subscribe();
+        let mut missed = false;
         loop {
             // No word to the filler about a sandbox that is taken: the session gives it once the program has started,
             // so that nothing is created while a job is on its way.
@@ -150,6 +160,9 @@ impl ProfilePool {
             // Marked as seen first: a failure that comes after this wakes us below.
             if let Some(error) = failure.borrow_and_update().clone() {
                 return Err(error);
+            }
+            if !std::mem::replace(&mut missed, true) {
+                self.missed();
             }
             self.changed.notify_one();
             tokio::select! {
@@ -197,9 +210,11 @@ impl ProfilePool {
                 retry = self.fill(&mut creations, retry).await;
             }
             self.tell(creations.len());
+            let settles_at = self.look_at_demand();
             tokio::select! {
                 () = cancel.cancelled() => break,
                 () = self.changed.notified() => {}
+                () = sleep_until(settles_at) => {}
                 // The pause itself is forgotten only by a success, so that failures keep getting further apart. The
                 // failure is forgotten now: a job that comes waits for the new attempt.
                 () = sleep_until(retry.map(|(at, _)| at)) => {
@@ -323,6 +338,11 @@ impl ProfilePool {
         let name = found.name.clone();
         self.doom(name, Some(found));
         None
+    }
+
+    /// Whether the filler cannot make any.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failure.borrow().is_some()
     }
 
     pub(super) fn doom(&self, name: String, place: Option<Object<Sandbox>>) {

@@ -1,9 +1,10 @@
 //! How many sandboxes a pool has, and how many it should have.
 
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use deadpool::unmanaged::Object;
+use tokio::time::Instant;
 
 use super::launch::Sandbox;
 use super::pool::{PoolCount, ProfilePool};
@@ -12,7 +13,7 @@ use crate::telemetry::labels::PoolState;
 impl ProfilePool {
     /// Puts a new sandbox into the pool, unless it was only made to see whether it can be.
     pub(super) fn keep(&self, sandbox: Sandbox) {
-        let wanted = self.warm.max(self.waiting.load(Ordering::Relaxed));
+        let wanted = self.wanted().max(self.waiting.load(Ordering::Relaxed));
         if self.sandboxes.status().available >= wanted {
             self.doom(sandbox.name, None);
         } else if let Err((sandbox, _full)) = self.sandboxes.try_add(sandbox) {
@@ -26,10 +27,53 @@ impl ProfilePool {
         let load = |number: &AtomicUsize| number.load(Ordering::Relaxed);
         let there = status.available + creating;
         // What jobs will give back counts for the stock, but nobody waits for it: a job may take its time.
-        let stock = self.warm.saturating_sub(there + load(&self.expected));
+        let stock = self.wanted().saturating_sub(there + load(&self.expected));
         let queue = load(&self.waiting).saturating_sub(there + load(&self.emptying));
         let room = status.max_size.saturating_sub(status.size + creating);
         stock.max(queue).min(room)
+    }
+
+    /// A job found no sandbox ready.
+    pub(super) fn missed(&self) {
+        let load = |number: &AtomicUsize| number.load(Ordering::Relaxed);
+        // One that is being emptied will do; and where none can be made, no stock would help.
+        let covered = load(&self.waiting) <= load(&self.emptying);
+        if covered || self.is_failing() {
+            return;
+        }
+        let mut demand = self.demand.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(extra) = Arc::clone(&self.shared.extras).try_acquire_owned() {
+            self.extras.lock().unwrap_or_else(PoisonError::into_inner).push(extra);
+            demand.missed();
+        } else {
+            demand.used_up();
+        }
+    }
+
+    /// Removes what has been of no use, notes how many are ready, and says when there may be too many.
+    pub(super) fn look_at_demand(&self) -> Option<Instant> {
+        self.settle();
+        let mut demand = self.demand.lock().unwrap_or_else(PoisonError::into_inner);
+        demand.ready(self.sandboxes.status().available);
+        demand.settles_at()
+    }
+
+    fn settle(&self) {
+        let mut demand = self.demand.lock().unwrap_or_else(PoisonError::into_inner);
+        if !demand.settle() {
+            return;
+        }
+        let wanted = demand.wanted();
+        drop(demand);
+        self.extras.lock().unwrap_or_else(PoisonError::into_inner).truncate(wanted.saturating_sub(self.warm));
+        while self.sandboxes.status().available > wanted.max(self.waiting.load(Ordering::Relaxed)) {
+            let Ok(found) = self.sandboxes.try_get() else { return };
+            self.doom(found.name.clone(), Some(found));
+        }
+    }
+
+    fn wanted(&self) -> usize {
+        self.demand.lock().unwrap_or_else(PoisonError::into_inner).wanted()
     }
 
     /// Has a sandbox back that was shown to be clean.

@@ -55,6 +55,7 @@ pub(crate) fn config() -> Config {
     let environment = Environment { host_name: unique_worker_id(), ..Environment::default() };
     let compilers = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/profiles/c-and-cpp.toml");
     let mut config = config::load_from(Some(&compilers), &environment).unwrap().config;
+    config.pool.extra_max = 0;
     for profile in config.profiles.values_mut() {
         profile.image = if profile.compile.is_empty() { sandbox_image() } else { cpp_image() };
     }

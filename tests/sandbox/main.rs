@@ -16,6 +16,8 @@ mod compile;
 #[cfg(test)]
 mod containment;
 #[cfg(test)]
+mod demand;
+#[cfg(test)]
 mod docker;
 #[cfg(test)]
 #[path = "../support/docker_proxy.rs"]

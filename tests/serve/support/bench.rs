@@ -138,7 +138,7 @@ impl Bench {
     pub(crate) fn setup(&self, name: &str, config: Config<'_>) -> Setup {
         let mut text = format!(
             "[worker]\nslots = {}\ndrain_seconds = {}\nattempts_max = 2\n\
-             [log]\nfilter = \"debug\"\n\
+             [pool]\nextra_max = 0\n[log]\nfilter = \"debug\"\n\
              [profiles.python]\nwarm = {}\n[profiles.pytest]\nwarm = {}\n{}\n",
             config.slots, config.drain_seconds, config.python_warm, config.pytest_warm, config.more
         );
