@@ -10,14 +10,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::noop::{self, Noop};
 use super::sandboxing::Sandboxing;
 use crate::config::model::Config;
 use crate::crash::{self, Point};
-use crate::domain::content::Content;
 use crate::domain::job::Job;
-use crate::domain::outcome::{Isolation, Output, RunRecord};
 use crate::domain::verdict::Status;
-use crate::ports::conditions::{Conditions, Part};
+use crate::ports::conditions::Conditions;
 use crate::ports::events::EventSink;
 use crate::ports::execution::{Execution, ExecutionFault, Executor};
 use crate::protocol::verified::Verified;
@@ -26,27 +25,24 @@ use crate::telemetry::metrics::Metrics;
 
 /// See the module.
 #[derive(Debug, Clone)]
-pub(super) struct Sandboxless {
-    usable: watch::Sender<bool>,
-}
+pub(super) struct Sandboxless(Noop);
 
 impl Sandboxing for Sandboxless {
-    fn start(_config: &Config, _epoch: &str, conditions: &Conditions, _metrics: &Metrics) -> Self {
-        for part in [Part::Docker, Part::Image, Part::Walls, Part::Pool] {
-            conditions.part(part).ready();
-        }
-        Self { usable: watch::Sender::new(true) }
+    fn start(config: &Config, epoch: &str, conditions: &Conditions, metrics: &Metrics) -> Self {
+        Self(Noop::start(config, epoch, conditions, metrics))
     }
 
     fn usable(&self) -> watch::Receiver<bool> {
-        self.usable.subscribe()
+        self.0.usable()
     }
 
     fn status(&self) -> Vec<(String, PoolCount, Option<String>)> {
-        Vec::new()
+        self.0.status()
     }
 
-    async fn stop(self, _limit: Duration) {}
+    async fn stop(self, limit: Duration) {
+        self.0.stop(limit).await;
+    }
 }
 
 impl Executor for Sandboxless {
@@ -76,31 +72,7 @@ fn execution(stdin: &[u8]) -> Execution {
     let exit_code = i32::try_from(stdin.len() % 3).unwrap_or_default();
     let status = if exit_code == 0 { Status::Ok } else { Status::RuntimeError };
     let stdout: Vec<u8> = stdin.iter().rev().copied().collect();
-    let bytes_total = u64::try_from(stdout.len()).unwrap_or(u64::MAX);
-    Execution {
-        run: RunRecord {
-            status,
-            limit: None,
-            reason: None,
-            message: None,
-            exit_code: Some(exit_code),
-            signal: None,
-            stdout: Output { content: Content::new(stdout), bytes_total, truncated: false },
-            stderr: Output::default(),
-            usage: None,
-            evidence: None,
-        },
-        compile: None,
-        cases: Vec::new(),
-        tests: None,
-        artifacts: Vec::new(),
-        artifacts_refused: Vec::new(),
-        image_digest: "instant".to_owned(),
-        isolation: Isolation::Fresh,
-        leased: Duration::ZERO,
-        started: Duration::ZERO,
-        ran: Duration::ZERO,
-    }
+    noop::answer(status, exit_code, stdout, "instant")
 }
 
 #[cfg(test)]

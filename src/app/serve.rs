@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -86,7 +87,8 @@ pub enum ServeError {
 }
 
 /// Everything that was started and has to be stopped.
-struct Worker<S> {
+#[derive(Debug)]
+pub(super) struct Worker<S> {
     config: Config,
     metrics: Metrics,
     accepting: Condition,
@@ -118,7 +120,7 @@ pub async fn serve(loaded: Loaded) -> Result<Ended, ServeError> {
 
 async fn serve_with<S: Sandboxing>(loaded: Loaded) -> Result<Ended, ServeError> {
     let mut signals = Signals::take()?;
-    let worker = start::<S>(loaded).await?;
+    let worker = start::<S>(loaded.config, loaded.token).await?;
     let (drain, asked) = (CancellationToken::new(), worker.drain_asked.clone());
     let mut work = std::pin::pin!(worker.work(drain.clone()));
     let mut signalled = false;
@@ -141,8 +143,8 @@ async fn serve_with<S: Sandboxing>(loaded: Loaded) -> Result<Ended, ServeError> 
     }
 }
 
-async fn start<S: Sandboxing>(loaded: Loaded) -> Result<Worker<S>, ServeError> {
-    let Loaded { config, token, .. } = loaded;
+/// Starts everything; [`Worker::work`] makes it take jobs.
+pub(super) async fn start<S: Sandboxing>(config: Config, token: Option<SecretString>) -> Result<Worker<S>, ServeError> {
     let epoch = identity::epoch()?;
     let source = KeySource::new(config.clone(), token);
     let Keys { admission, signer, known } = source.load().await?;
@@ -224,8 +226,13 @@ fn shown<S: Sandboxing>(metrics: &Metrics, pulse: &Pulse, overview: Overview<S>)
 }
 
 impl<S: Sandboxing> Worker<S> {
+    /// Whether the broker sends jobs.
+    pub(super) fn consuming(&self) -> watch::Receiver<bool> {
+        self.consuming.clone()
+    }
+
     /// Works until `drain` is cancelled, then stops everything in its order.
-    async fn work(mut self, drain: CancellationToken) -> Ended {
+    pub(super) async fn work(mut self, drain: CancellationToken) -> Ended {
         self.accepting.ready();
         tracing::info!("Worker `{}` {} takes jobs", self.config.worker.id, env!("CARGO_PKG_VERSION"));
         let drained = self.run(&drain).await;

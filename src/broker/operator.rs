@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeleteOptions};
 use lapin::protocol::{AMQPSoftError, BasicProperties};
 use lapin::{Channel, Confirmation};
 use tokio::time::timeout;
@@ -11,6 +11,7 @@ use super::connection::{Brokers, Link};
 use super::consumer::short;
 use super::error::{BrokerError, describe, soft};
 use super::settings::Settings;
+use super::topology::Names;
 
 /// The media type of a control message.
 const CONTENT_TYPE: &str = "application/jwt";
@@ -56,6 +57,7 @@ pub struct Operator {
     link: Link,
     channel: Channel,
     exchange: String,
+    names: Names,
     confirm_limit: Duration,
 }
 
@@ -70,7 +72,8 @@ impl Operator {
         let channel = link.channel().await?;
         let confirm = channel.confirm_select(ConfirmSelectOptions { nowait: false });
         link.call("ask for publisher confirms", confirm).await?;
-        Ok(Self { link, channel, exchange: settings.names.control(), confirm_limit: settings.timeouts.confirm })
+        let (names, confirm_limit) = (settings.names.clone(), settings.timeouts.confirm);
+        Ok(Self { link, channel, exchange: names.control(), names, confirm_limit })
     }
 
     /// Says it to every worker that is connected now, and waits until the broker has given it to their queues.
@@ -99,6 +102,16 @@ impl Operator {
             }),
             Err(_elapsed) => Err(OperatorError::NotConfirmed { seconds: self.confirm_limit.as_secs_f64() }),
         }
+    }
+
+    /// Deletes the queue of a class, with everything in it. For a class that was made to be measured with, and no other.
+    ///
+    /// # Errors
+    /// No broker, or no permission.
+    pub async fn forget_class(&self, class: &str) -> Result<(), BrokerError> {
+        let (doing, queue) = ("delete a class's queue", self.names.class_queue(class));
+        let deleted = self.channel.queue_delete(short(doing, &queue)?, QueueDeleteOptions::default());
+        self.link.call(doing, deleted).await.map(|_messages| ())
     }
 
     /// Ends the connection.

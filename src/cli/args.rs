@@ -70,8 +70,9 @@ pub enum Command {
     Dead(Dead),
     /// Measure how long jobs take through the broker, and how many come through
     ///
-    /// Needs a worker that takes them. Each client sends a job, waits for its verified result, and sends the next. `around` is
-    /// what is left of the time without the program's own run.
+    /// Needs a worker that takes them, but for the program `no-op`. Each client sends a job, waits for its verified result, and
+    /// sends the next. `around` is what is left of that time without the program's own run; `road` is the part of it that the
+    /// worker accounts for. All rows of a run by default take about three minutes.
     ///
     /// Exit status: 0, 1 a job did not end with ok, 2 bad usage, 70 no broker or no result, 130 interrupted.
     Bench(Bench),
@@ -161,18 +162,26 @@ pub struct Submit {
     /// How long to wait for the result; the job expires then too
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout_seconds: u64,
+    /// Whose keys.
+    #[command(flatten)]
+    pub sender: Sender,
+    /// Queue that gets the result; it must exist [default: an exclusive queue of this command's own]
+    #[arg(long, value_name = "QUEUE")]
+    pub reply_to: Option<String>,
+}
+
+/// Whose key signs the jobs, and whose keys the results are verified with.
+#[derive(Debug, Args)]
+pub struct Sender {
     /// The sender's Ed25519 key, PKCS#8 PEM [default: HS256 with WORKER_AUTH_TOKEN]
     #[arg(long, value_name = "FILE", requires = "kid")]
     pub key_file: Option<PathBuf>,
     /// `kid` of the sender's key
     #[arg(long, value_name = "KID", requires = "key_file")]
     pub kid: Option<String>,
-    /// Who sends the job (`iss`) [default: the key's kid, or `submit` with the shared token]
+    /// Who sends it (`iss`) [default: the key's kid, or `submit` with the shared token]
     #[arg(long, value_name = "NAME")]
     pub iss: Option<String>,
-    /// Queue that gets the result; it must exist [default: an exclusive queue of this command's own]
-    #[arg(long, value_name = "QUEUE")]
-    pub reply_to: Option<String>,
     /// JWKS file with the workers' public keys [default: HS256 with WORKER_AUTH_TOKEN]
     #[arg(long, value_name = "FILE")]
     pub results_jwks: Option<PathBuf>,

@@ -2,6 +2,9 @@
 
 mod load;
 mod options;
+mod pipeline;
+mod plot;
+mod process;
 mod programs;
 mod table;
 
@@ -11,54 +14,55 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
-use super::signer::{self, Named};
+use super::signer::Sender;
 use super::status::Ending;
 use super::{job, output};
 use crate::app::signals::Signals;
 use crate::broker::Settings;
 use crate::config::Loaded;
-use crate::protocol::keys::{Direction, KeyRing};
 use load::{Load, Measured};
 pub use options::Bench;
+use pipeline::Pipeline;
+use programs::Program;
 
-/// What to do without a key.
-const KEY_HINT: &str = "set WORKER_AUTH_TOKEN, or give --key-file, --kid and --results-jwks";
-
-/// Jobs of each row that are sent before the clock starts: connections are made, sandboxes are warm.
-const WARM_UP: usize = 2;
+/// Rows of the report, or why there are none.
+type Rows = Result<Vec<Measured>, Failure>;
 
 /// Runs the command.
 pub(super) fn run(loaded: &Loaded, options: &Bench) -> Result<ExitCode, Failure> {
     job::quiet_log(loaded)?;
-    let named = Named { key_file: options.key_file.as_ref(), kid: options.kid.as_ref(), issuer: options.iss.as_ref() };
-    let (key, issuer) = signer::signer(loaded, named, KEY_HINT)?;
-    let results = match &options.results_jwks {
-        Some(path) => KeyRing::from_jwks(&signer::read(path)?, Direction::Results).map_err(Failure::usage)?,
-        None => KeyRing::from_token(signer::token(loaded, KEY_HINT)?).map_err(Failure::usage)?,
-    };
     let load = Load {
         settings: Settings::new(&loaded.config.broker, &loaded.config.worker.id, loaded.config.worker.slots),
-        key,
-        issuer,
-        results,
+        sender: Sender::of(loaded, &options.sender)?,
         audience: loaded.config.worker.audience.clone(),
         class: options.class.clone(),
         limit: Duration::from_secs(options.timeout_seconds),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let interrupted = CancellationToken::new();
     let rows = runtime.block_on(async {
         let mut signals = Signals::take()?;
-        tokio::select! {
-            rows = every_row(&load, options) => rows.map(Some),
-            _ = signals.next() => Ok(None),
+        let mut rows = std::pin::pin!(every_row(loaded, &load, options, &interrupted));
+        loop {
+            tokio::select! {
+                rows = &mut rows => return rows,
+                // What was made to be measured with is taken away before the end.
+                _ = signals.next() => interrupted.cancel(),
+            }
         }
     })?;
-    let Some(rows) = rows else {
+    if interrupted.is_cancelled() {
         output::err("interrupted: what was measured so far is not shown\n");
         return Ok(Ending::Interrupted.into());
-    };
+    }
+    if let Some(path) = &options.plot {
+        std::fs::write(path, plot::of(&rows)).map_err(|error| {
+            Failure::usage(anyhow::Error::new(error).context(format!("cannot write {}", path.display())))
+        })?;
+    }
     if options.json {
         output::out_line(&json!({ "rows": rows }).to_string())?;
     } else {
@@ -72,27 +76,63 @@ pub(super) fn run(loaded: &Loaded, options: &Bench) -> Result<ExitCode, Failure>
     Ok(ExitCode::SUCCESS)
 }
 
-async fn every_row(load: &Load, options: &Bench) -> Result<Vec<Measured>, Failure> {
+/// Measures what needs a worker, then what does not.
+async fn every_row(loaded: &Loaded, load: &Load, options: &Bench, interrupted: &CancellationToken) -> Rows {
     let mut rows = Vec::new();
     for program in &options.programs {
-        for clients in &options.clients {
-            // Each client sends the same number of jobs.
-            let jobs = options.jobs.div_ceil(*clients);
-            let bar = bar(options.json, *clients * (jobs + WARM_UP), &format!("{} × {clients}", program.as_str()));
-            rows.push(load.measure(*program, (*clients, jobs, WARM_UP), &bar).await?);
-            bar.finish_and_clear();
-        }
+        let more = match program {
+            Program::Noop => alone(loaded, options, interrupted).await?,
+            Program::True | Program::Print | Program::Pytest | Program::Cases => {
+                tokio::select! {
+                    more = program_rows(*program, load, options, options.worker_pid) => more?,
+                    () = interrupted.cancelled() => Vec::new(),
+                }
+            }
+        };
+        rows.extend(more);
+    }
+    Ok(rows)
+}
+
+/// The rows of `no-op`. Its queue goes in any case: nobody else would take it away.
+async fn alone(loaded: &Loaded, options: &Bench, interrupted: &CancellationToken) -> Rows {
+    let clients = options.clients.iter().copied().max().unwrap_or(1);
+    let limit = Duration::from_secs(options.timeout_seconds);
+    let pipeline = Pipeline::start(&loaded.config, clients, limit).await?;
+    let rows = tokio::select! {
+        rows = program_rows(Program::Noop, &pipeline.load, options, None) => rows,
+        () = interrupted.cancelled() => Ok(Vec::new()),
+    };
+    pipeline.stop().await?;
+    rows
+}
+
+async fn program_rows(program: Program, load: &Load, options: &Bench, worker: Option<u32>) -> Rows {
+    let mut rows = Vec::new();
+    for clients in &options.clients {
+        let extent = options.extent(*clients);
+        let bar = bar(options.json, extent.jobs(*clients), &format!("{} × {clients}", program.as_str()));
+        rows.push(load.measure(program, (*clients, extent), worker, &bar).await?);
+        bar.finish_and_clear();
     }
     Ok(rows)
 }
 
 /// A bar on stderr, where that is a terminal.
-fn bar(quiet: bool, jobs: usize, text: &str) -> ProgressBar {
+fn bar(quiet: bool, jobs: Option<usize>, text: &str) -> ProgressBar {
     if quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
     }
-    let style = ProgressStyle::with_template("{msg:>12} {bar:40} {pos}/{len} {per_sec} {eta}");
-    let bar = ProgressBar::new(u64::try_from(jobs).unwrap_or(u64::MAX)).with_message(text.to_owned());
+    let template = match jobs {
+        Some(_) => "{msg:>12} {bar:40} {pos}/{len} {per_sec} {eta}",
+        None => "{msg:>12} {spinner} {pos} jobs {per_sec} {elapsed}",
+    };
+    let style = ProgressStyle::with_template(template);
+    let bar = match jobs {
+        Some(jobs) => ProgressBar::new(u64::try_from(jobs).unwrap_or(u64::MAX)),
+        None => ProgressBar::no_length(),
+    };
+    let bar = bar.with_message(text.to_owned());
     match style {
         Ok(style) => bar.with_style(style),
         Err(_never_for_this_template) => bar,

@@ -4,12 +4,49 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
+use super::args;
 use super::failure::Failure;
 use crate::config::Loaded;
+use crate::protocol::keys::{Direction, KeyRing};
 use crate::protocol::signing::SigningKey;
 
 /// The `iss` of what is signed with the shared token.
 const TOKEN_ISSUER: &str = "submit";
+
+/// What a sender without a key is told.
+const SENDER_HINT: &str = "set WORKER_AUTH_TOKEN, or give --key-file, --kid and --results-jwks";
+
+/// The sender's side: what signs jobs and verifies results.
+#[derive(Debug)]
+pub(super) struct Sender {
+    pub(super) key: SigningKey,
+    pub(super) issuer: String,
+    pub(super) results: KeyRing,
+}
+
+impl Sender {
+    /// From the command line; what it does not name is the shared token.
+    pub(super) fn of(loaded: &Loaded, options: &args::Sender) -> Result<Self, Failure> {
+        let named =
+            Named { key_file: options.key_file.as_ref(), kid: options.kid.as_ref(), issuer: options.iss.as_ref() };
+        let (key, issuer) = signer(loaded, named, SENDER_HINT)?;
+        let results = match &options.results_jwks {
+            Some(path) => KeyRing::from_jwks(&read(path)?, Direction::Results).map_err(Failure::usage)?,
+            None => Self::ring(token(loaded, SENDER_HINT)?)?,
+        };
+        Ok(Self { key, issuer, results })
+    }
+
+    /// With a token, for both ways.
+    pub(super) fn with_token(token: &SecretString) -> Result<Self, Failure> {
+        let key = SigningKey::from_token(token).map_err(Failure::usage)?;
+        Ok(Self { key, issuer: TOKEN_ISSUER.to_owned(), results: Self::ring(token)? })
+    }
+
+    fn ring(token: &SecretString) -> Result<KeyRing, Failure> {
+        KeyRing::from_token(token).map_err(Failure::usage)
+    }
+}
 
 /// What the command line says of a key.
 #[derive(Debug, Clone, Copy)]

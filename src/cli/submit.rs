@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::args::Submit;
 use super::failure::Failure;
 use super::live::Live;
-use super::signer::{self, Named};
+use super::signer::Sender;
 use super::status::Ending;
 use super::{job, output};
 use crate::app::signals::Signals;
@@ -19,27 +19,15 @@ use crate::config::Loaded;
 use crate::domain::job::JobKey;
 use crate::protocol::event::verify_event;
 use crate::protocol::job_writer::{JobDraft, Stamp, sign_job};
-use crate::protocol::keys::{Direction, KeyRing};
 use crate::protocol::result::{Expected, ResultClaims, verify_result};
-use crate::protocol::signing::SigningKey;
-
-/// What to do without a key.
-const KEY_HINT: &str = "set WORKER_AUTH_TOKEN, or give --key-file, --kid and --results-jwks";
 
 /// How much longer than the job holds its result is waited for: a refusal because it expired is a result, too.
 const RESULT_GRACE: Duration = Duration::from_secs(5);
 
-/// The sender's side: what signs the job and verifies the result.
-struct Sender {
-    key: SigningKey,
-    issuer: String,
-    results: KeyRing,
-}
-
 /// Runs the command.
 pub(super) fn run(loaded: &Loaded, options: &Submit) -> Result<ExitCode, Failure> {
     job::quiet_log(loaded)?;
-    let sender = sender(loaded, options)?;
+    let sender = Sender::of(loaded, &options.sender)?;
     let draft = job::draft(&options.job, loaded)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(async {
@@ -123,14 +111,4 @@ async fn follow(
 
 fn explain(error: SubmitError) -> Failure {
     Failure::fault(error)
-}
-
-fn sender(loaded: &Loaded, options: &Submit) -> Result<Sender, Failure> {
-    let named = Named { key_file: options.key_file.as_ref(), kid: options.kid.as_ref(), issuer: options.iss.as_ref() };
-    let (key, issuer) = signer::signer(loaded, named, KEY_HINT)?;
-    let results = match &options.results_jwks {
-        Some(path) => KeyRing::from_jwks(&signer::read(path)?, Direction::Results).map_err(Failure::usage)?,
-        None => KeyRing::from_token(signer::token(loaded, KEY_HINT)?).map_err(Failure::usage)?,
-    };
-    Ok(Sender { key, issuer, results })
 }

@@ -9,31 +9,65 @@ use super::support::worker::command;
 async fn every_program_is_measured_with_every_number_of_clients() {
     let bench = Bench::new("bench", Keys::Token).await;
     let worker = bench.worker(Config { slots: 2, python_warm: 2, ..Config::default() }).await;
+    let pid = worker.pid().to_string();
+    let plot = bench.folder.path().join("plot.svg");
     let run = async |arguments: &[&str]| {
         let output = command(&bench.variables()).arg("bench").args(arguments).output().await.expect("run bench");
         (output.status.code(), String::from_utf8(output.stdout).expect("UTF-8"), output.stderr)
     };
-    let (status, stdout, stderr) = run(&["--jobs", "2", "--clients", "1,2", "--json"]).await;
+    let (status, stdout, stderr) = run(&[
+        "--jobs",
+        "2",
+        "--clients",
+        "1,2",
+        "--json",
+        "--worker-pid",
+        &pid,
+        "--plot",
+        plot.to_str().expect("UTF-8"),
+    ])
+    .await;
     assert_eq!(status, Some(0), "{}", String::from_utf8_lossy(&stderr));
     let report: Value = serde_json::from_str(&stdout).expect("one JSON document");
     let rows = report["rows"].as_array().expect("rows");
     let shape: Vec<_> =
         rows.iter().map(|row| (row["program"].as_str().expect("a name"), row["clients"].as_u64())).collect();
-    let expected = [("print", 1), ("print", 2), ("pytest", 1), ("pytest", 2), ("cases", 1), ("cases", 2)];
-    assert_eq!(shape, expected.map(|(program, clients)| (program, Some(clients))));
+    let programs = ["no-op", "true", "print", "pytest", "cases"];
+    let expected: Vec<_> = programs.into_iter().flat_map(|program| [(program, Some(1)), (program, Some(2))]).collect();
+    assert_eq!(shape, expected);
     for row in rows {
         assert_eq!((row["jobs"].as_u64(), row["failed"].as_u64()), (Some(2), Some(0)), "{row}");
         let figure = |name: &str| row[name].as_f64().expect("a number");
         let (p50, p99) = (figure("p50_milliseconds"), figure("p99_milliseconds"));
         assert!(p50 > 0.0 && p50 <= p99 && figure("around_p50_milliseconds") < p99, "{row}");
+        assert!(figure("road_p50_milliseconds") > 0.0 && figure("road_p50_milliseconds") < p99, "{row}");
+        // The pipeline alone is in the process that measures it: no figure of that would be the worker's.
+        let (used, rss) = (row["worker_cpu_milliseconds_per_job"].as_f64(), row["worker_rss_mebibytes"].as_f64());
+        if row["program"] == "no-op" {
+            assert_eq!((used, rss), (None, None), "{row}");
+        } else {
+            assert!(used.is_some_and(|used| used >= 0.0) && rss.is_some_and(|rss| rss > 1.0), "{row}");
+        }
         assert!(figure("jobs_per_second") > 0.0 && figure("runs_per_second") >= figure("jobs_per_second"), "{row}");
     }
-    let (status, stdout, _) = run(&["--jobs", "2", "--clients", "1", "--program", "print"]).await;
+    let drawing = std::fs::read_to_string(&plot).expect("the plot");
+    assert!(drawing.starts_with("<svg") && drawing.ends_with("</svg>\n"), "{drawing}");
+    // Two panels, with a point for each row.
+    assert_eq!(drawing.matches("<circle").count(), 2 * rows.len(), "{drawing}");
+    for program in programs {
+        assert!(drawing.contains(&format!(">{program}<")), "{drawing}");
+    }
+    let (status, stdout, _) = run(&["--seconds", "1", "--clients", "1", "--program", "print"]).await;
     let lines: Vec<&str> = stdout.lines().collect();
     assert_eq!((status, lines.len()), (Some(0), 2), "{stdout}");
     assert!(lines[0].starts_with("program") && lines[1].starts_with("print"), "{stdout}");
     worker.stop().await;
 
+    // The pipeline alone needs no worker, and leaves no queue.
+    let (status, stdout, stderr) = run(&["--jobs", "50", "--clients", "4", "--program", "no-op", "--json"]).await;
+    assert_eq!(status, Some(0), "{stdout} {}", String::from_utf8_lossy(&stderr));
+    let queues = bench.vhost.rabbitmqctl(&["list_queues", "--silent", "name"]);
+    assert!(queues.contains("tester.jobs.default") && !queues.contains("bench-"), "{queues}");
     let (status, _, stderr) =
         run(&["--jobs", "1", "--clients", "1", "--program", "print", "--timeout-seconds", "1"]).await;
     assert_eq!(status, Some(70));

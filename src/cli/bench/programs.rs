@@ -12,6 +12,12 @@ const CASES: usize = 50;
 /// A program of known outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Program {
+    /// Nothing, without a sandbox or a worker: signing, publishing, verifying and acknowledging alone, by a pipeline in this
+    /// process, on a queue of its own
+    #[value(name = "no-op")]
+    Noop,
+    /// A program that does nothing, in the profile `python`
+    True,
     /// `print(1)`, in the profile `python`
     Print,
     /// Two tests, in the profile `pytest`
@@ -21,9 +27,14 @@ pub enum Program {
 }
 
 impl Program {
+    /// All of them, the cheapest first.
+    pub(super) const ALL: [Self; 5] = [Self::Noop, Self::True, Self::Print, Self::Pytest, Self::Cases];
+
     /// Its name on the command line and in reports.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
+            Self::Noop => "no-op",
+            Self::True => "true",
             Self::Print => "print",
             Self::Pytest => "pytest",
             Self::Cases => "cases",
@@ -33,7 +44,7 @@ impl Program {
     /// How often the program is run by one job.
     pub(super) const fn runs(self) -> usize {
         match self {
-            Self::Print | Self::Pytest => 1,
+            Self::Noop | Self::True | Self::Print | Self::Pytest => 1,
             Self::Cases => CASES,
         }
     }
@@ -41,6 +52,7 @@ impl Program {
     /// The job, without an address for its result.
     pub(super) fn draft(self) -> JobDraft {
         match self {
+            Self::Noop | Self::True => files("python", "main.py", ""),
             Self::Print => files("python", "main.py", "print(1)\n"),
             Self::Pytest => {
                 let tests = "def test_one():\n    assert 1 + 1 == 2\n\ndef test_two():\n    assert 'a' in 'abc'\n";
