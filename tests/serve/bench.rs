@@ -39,13 +39,14 @@ async fn every_program_is_measured_with_every_number_of_clients() {
         assert_eq!((row["jobs"].as_u64(), row["failed"].as_u64()), (row["clients"].as_u64(), Some(0)), "{row}");
         let figure = |name: &str| row[name].as_f64().expect("a number");
         let (p50, p99) = (figure("p50_milliseconds"), figure("p99_milliseconds"));
-        assert!(p50 > 0.0 && p50 <= p99 && figure("around_p50_milliseconds") < p99, "{row}");
+        assert!(p50 > 0.0 && p50 <= p99 && figure("around_p50_milliseconds") <= p99, "{row}");
         assert!(figure("road_p50_milliseconds") > 0.0 && figure("road_p50_milliseconds") < p99, "{row}");
         // The pipeline alone is in the process that measures it: no figure of that would be the worker's.
         let (used, rss) = (row["worker_cpu_milliseconds_per_job"].as_f64(), row["worker_rss_mebibytes"].as_f64());
         if row["program"] == "no-op" {
             assert_eq!((used, rss), (None, None), "{row}");
         } else {
+            assert!(figure("around_p50_milliseconds") < p99, "a program runs for a while: {row}");
             assert!(used.is_some_and(|used| used >= 0.0) && rss.is_some_and(|rss| rss > 1.0), "{row}");
         }
         assert!(figure("jobs_per_second") > 0.0 && figure("runs_per_second") >= figure("jobs_per_second"), "{row}");
