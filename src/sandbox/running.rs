@@ -249,6 +249,10 @@ impl<'a> Running<'a> {
 
     /// Has a sandbox of this blueprint in hand; says whether something ran in it before.
     async fn hold(&mut self, wanted: Blueprint) -> Result<bool, ExecutionFault> {
+        // The run before may have ended in the middle of a frame: the runner would take the next one for the rest.
+        if self.link().is_some_and(|link| !link.writer.in_step()) {
+            self.lease = None;
+        }
         if let Some(held) = &mut self.lease {
             match held.blueprint.fit(&wanted) {
                 Fit::AsIs => return Ok(held.used),

@@ -165,3 +165,14 @@ print('done')
     assert_eq!(outcome.cases[1].run.status, Status::Ok, "{:?}", outcome.cases);
     assert_eq!(outcome.cases[1].run.stdout.content.as_bytes(), b"done\n");
 }
+
+/// The program ends while its input is on its way, perhaps in the middle of a frame.
+#[test]
+fn a_case_that_does_not_read_its_input_does_not_hold_up_the_next_one() {
+    let input = "x".repeat(1 << 20);
+    let cases = ["a", "b", "c", "d"].map(|name| case(name, &input)).to_vec();
+    let began = tokio::time::Instant::now();
+    let outcome = with_cases("print(1)", cases).run().0.outcome;
+    assert!(outcome.cases.len() == 4 && outcome.cases.iter().all(|case| case.run.status == Status::Ok), "{outcome:?}");
+    assert!(began.elapsed() < std::time::Duration::from_secs(25), "a lost runner is waited for for 30 s");
+}
