@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn every_kind_has_a_code_of_its_own() {
         let known: Vec<Kind> = (0..=u8::MAX).filter_map(Kind::from_code).collect();
-        assert_eq!(known.len(), 20);
+        assert_eq!(known.len(), 22);
         for kind in known {
             assert_eq!(Kind::from_code(kind.code()), Some(kind));
         }

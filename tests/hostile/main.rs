@@ -18,11 +18,11 @@ mod header;
 #[cfg(test)]
 mod host;
 #[cfg(test)]
+mod modes;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod profiles;
-#[cfg(test)]
-mod reused;
 #[cfg(test)]
 #[path = "../serve/support/mod.rs"]
 #[expect(dead_code, reason = "the suite of `serve` needs more of it than this one")]

@@ -100,9 +100,13 @@ try:
     while True:
         if os.fork() == 0: os.read(os.pipe()[0], 1)
         made += 1
-except BlockingIOError: print(made < 51)";
+except BlockingIOError: print(made)";
     let forks = warm(Job::python(forks)).run();
-    assert_eq!((forks.printed().as_str(), forks.evidence().pids_limit_hits > 0), ("True\n", true));
+    assert_eq!(
+        (forks.printed().as_str(), forks.evidence().pids_limit_hits > 0),
+        ("49\n", true),
+        "and the program itself"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

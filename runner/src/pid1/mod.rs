@@ -1,4 +1,4 @@
-//! PID 1 of a sandbox: one thread, one poll loop, no timer while nothing runs.
+//! PID 1 of a sandbox: one thread that works, one poll loop, no timer while nothing runs.
 //!
 //! ```text
 //! main ── serve ──┬── between: waits for `Start`, reaps; lists, sends and removes what the last run left
@@ -75,6 +75,8 @@ struct Pid1 {
     origin: Option<Origin>,
     /// The warm interpreter, while it waits or has a child that runs.
     template: Option<Template>,
+    /// Whether a thread has the interpreter's place among the processes.
+    place_kept: bool,
 }
 
 /// Serves until the worker is gone or something of ours fails.

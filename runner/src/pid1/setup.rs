@@ -33,6 +33,7 @@ pub(super) fn start() -> Result<Pid1, String> {
         emptied: false,
         origin: None,
         template: None,
+        place_kept: false,
     })
 }
 

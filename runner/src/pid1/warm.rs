@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::thread::{self, Builder};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -25,6 +26,9 @@ use crate::support;
 /// The variable in which an interpreter is told the number of its socket.
 const NUMBER: &str = "TESTER_WARM";
 
+/// The least that a thread may have; it calls one function.
+const SLEEPER_STACK_BYTES: usize = 16_384;
+
 /// As much of what a failed interpreter wrote as is told.
 const OUTPUT_BYTES_MAX: usize = 2048;
 
@@ -45,6 +49,7 @@ pub(super) fn warm_up(pid1: &mut Pid1, order: Warm) -> Result<(), Stop> {
                 return Err(Stop::ours("warm", "a failed interpreter could not be killed"));
             }
             pid1.reaper.forget_template();
+            pid1.keep_place()?;
             Some(reason)
         }
     };
@@ -194,6 +199,9 @@ pub(super) fn launch(pid1: &mut Pid1, start: Start) -> Result<Result<(Main, Spaw
         }
         return spawn::spawn(start);
     }
+    if start.last {
+        pid1.keep_place()?;
+    }
     let (ours, theirs) = spawn::make_pipes(&start)?;
     match template.begin(&start, !start.last, theirs, &ours.status) {
         Ok(pid) if start.last => {
@@ -219,7 +227,13 @@ pub(super) fn launch(pid1: &mut Pid1, start: Start) -> Result<Result<(Main, Spaw
 fn end_template(pid1: &mut Pid1) -> Result<(), Stop> {
     let killed = kill::everything(&pid1.processes, &mut pid1.reaper, &pid1.link.signals);
     pid1.reaper.forget_template();
-    if killed.clean { Ok(()) } else { Err(Stop::ours("warm", "the warm interpreter could not be killed")) }
+    if killed.clean { pid1.keep_place() } else { Err(Stop::ours("warm", "the warm interpreter could not be killed")) }
+}
+
+fn sleep_for_ever() -> ! {
+    loop {
+        thread::park();
+    }
 }
 
 impl Pid1 {
@@ -247,8 +261,21 @@ impl Pid1 {
         if self.reaper.has_lost_template() && !killed && counts.oom_kills == 0 {
             return Err(Stop::ours("warm", "the warm interpreter ended while its program ran"));
         }
-        if self.template.is_none() {
+        if self.template.is_none() && (killed || self.reaper.has_lost_template()) {
             self.reaper.forget_template();
+            self.keep_place()?;
+        }
+        Ok(())
+    }
+
+    /// The container has a place for the interpreter beside those of the job. Where there is none any more, or it is the
+    /// program, a thread of ours that sleeps for ever takes it: it is not the job's.
+    fn keep_place(&mut self) -> Result<(), Stop> {
+        if !std::mem::replace(&mut self.place_kept, true) {
+            let sleeper = Builder::new().stack_size(SLEEPER_STACK_BYTES).spawn(|| {
+                sleep_for_ever();
+            });
+            sleeper.map_err(|error| Stop::ours("keep the interpreter's place", error))?;
         }
         Ok(())
     }

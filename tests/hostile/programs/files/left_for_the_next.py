@@ -41,7 +41,8 @@ if "leave" in sys.argv:
 else:
     for folder in ("/box", "/tmp", "/dev/shm"):
         print(folder, os.listdir(folder))
-    mine = {"1", str(os.getpid())}
+    # The parent is PID 1, or a warm interpreter.
+    mine = {"1", str(os.getpid()), str(os.getppid())}
     print("processes", [name for name in os.listdir("/proc") if name.isdigit() and name not in mine])
     print("main.py is as it was", "print('changed')" not in open("/box/main.py").read().splitlines())
     try:

@@ -7,7 +7,8 @@
 import errno
 import os
 
-print([name for name in os.listdir("/tester") if name != "pytest_driver.py"])
+# What a pytest run or a warm interpreter needs, which is root's.
+print([name for name in os.listdir("/tester") if name not in ("pytest_driver.py", "warm")])
 try:
     os.mkfifo("/tester/report")
 except OSError as error:
