@@ -13,6 +13,7 @@ import time
 
 import ours
 import peers
+import pool
 import programs
 import report
 
@@ -147,6 +148,18 @@ class Run:
             self.say(f"rates: round {number + 1} of {rounds}")
         return found
 
+    def pool(self, sizes, seconds):
+        """An idle worker with so many sandboxes of the suite's profile, whose interpreter is the largest."""
+        costs = []
+        for size in sizes:
+            with self.worker(1, profile("suite", 1, size)) as worker:
+                worker.warm("suite", size)
+                containers = peers.docker.from_env().containers.list(filters={"label": f"tester-worker.id={worker.name}"})
+                costs.append(pool.cost(worker, containers, seconds))
+                worker.stop()
+            self.say(f"pool: {size}")
+        self.figures["pool"] = costs
+
     def no_op(self, rounds, jobs):
         """Nothing, by Celery and by our pipeline."""
         from noop import app, nothing
@@ -188,7 +201,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--tail", type=int, default=100)
-    parser.add_argument("--only", default="print,pytest,rates,no_op")
+    parser.add_argument("--only", default="print,pytest,rates,pool,no_op")
     options = parser.parse_args()
     requirements = pathlib.Path(__file__).with_name("requirements.txt").read_text().split()
     options.requirements = [line for line in requirements if line.startswith(("docker", "epicbox", "llm", "celery"))]
@@ -203,6 +216,8 @@ def main():
             run.latency("pytest", 1, options.rounds)
         if "rates" in only:
             run.rates(3, options.seconds)
+        if "pool" in only:
+            run.pool((0, 1, 2, 3, 4), 10)
         if "no_op" in only:
             run.no_op(5, 300)
         document = run.document()

@@ -20,8 +20,12 @@ TOKEN = "measure-" + "x" * 32
 PORT = 18421
 
 
-def surroundings(amqp_url, more=()):
-    return {**os.environ, "WORKER_AUTH_TOKEN": TOKEN, "TESTER_WORKER__BROKER__URLS": json.dumps([amqp_url]), **dict(more)}
+# As the worker's image sets them.
+ALLOCATOR = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "131072"}
+
+
+def surroundings(amqp_url):
+    return {**os.environ, **ALLOCATOR, "WORKER_AUTH_TOKEN": TOKEN, "TESTER_WORKER__BROKER__URLS": json.dumps([amqp_url])}
 
 
 def bench(binary, amqp_url, folder, program, clients, jobs):
@@ -34,12 +38,13 @@ def bench(binary, amqp_url, folder, program, clients, jobs):
 class Worker:
     """One worker with a configuration of its own."""
 
-    def __init__(self, binary, amqp_url, folder, configuration, more=()):
+    def __init__(self, binary, amqp_url, folder, configuration):
         self.log = pathlib.Path(folder) / f"worker-{uuid.uuid4().hex[:6]}.log"
         config = self.log.with_suffix(".toml")
         config.write_text(configuration + f'\n[sidecar]\nlisten = "127.0.0.1:{PORT}"\n')
-        environment = surroundings(amqp_url, more)
-        environment["TESTER_WORKER__WORKER__ID"] = f"measured-{uuid.uuid4().hex[:6]}"
+        environment = surroundings(amqp_url)
+        self.name = f"measured-{uuid.uuid4().hex[:6]}"
+        environment["TESTER_WORKER__WORKER__ID"] = self.name
         with self.log.open("w") as log:
             self.process = subprocess.Popen([binary, "serve", "--config", config], env=environment, stdout=log, stderr=log)
 

@@ -96,6 +96,12 @@ def page(document):
         lines += ["### No-op", "", "| what | jobs/s, each round |", "|---|---|"]
         lines += [f"| {who} | {', '.join(f'{value:.0f}' for value in values)} |" for who, values in figures["no_op"].items()]
         lines.append("")
+    if "pool" in figures:
+        lines += ["### An idle pool", "", "Proportional set sizes in MiB; CPU of the worker, the shims and everything in the sandboxes.", "",
+                  "| warm sandboxes with pytest | worker | shims | inside | CPU seconds in 10 s |", "|---|---|---|---|---|"]
+        lines += [f"| {cost['sandboxes']} | {cost['worker_mib']:.1f} | {cost['shims_mib']:.1f} | {cost['inside_mib']:.1f} | "
+                  f"{cost['cpu_seconds']:.2f} |" for cost in figures["pool"]]
+        lines.append("")
     if "idle" in figures:
         for name, idle in figures["idle"].items():
             lines.append(f"Idle with a pool of 4 (`{name}`): {idle['rss_mib']:.1f} MiB, {idle['cpu_seconds_in_10_s']:.2f} CPU seconds in 10 s.")
