@@ -97,6 +97,8 @@ async fn a_worker_that_is_cut_off_starts_nothing_that_waits_and_its_late_result_
     let accepted = client.result(&running).await.outcome;
     assert_eq!((accepted.worker.as_str(), accepted.run.status.as_str()), (second.id.as_str(), "ok"));
 
+    // The broker may give a worker up sooner than the worker finds out; until then it may start what waits.
+    first.until_at_least("tester_worker_reconnects_total", &[("role", "consume"), ("cause", "lost")], 1.0).await;
     // The first one ends its job in the dark. Its slot is free, and the waiting job is not its own any more.
     go_on(&first.id).await;
     first.until_said(&format!("Job `{}` ended: ok", running.key.id)).await;
