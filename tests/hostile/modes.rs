@@ -49,7 +49,8 @@ async fn every_python_program_ends_the_same_in_a_child_of_a_warm_interpreter_tha
 
 async fn every_program(way: &Mode) {
     let filter = optional_variable("TESTER_WORKER_TEST_HOSTILE").unwrap_or_default();
-    let scale = time_scale();
+    // Several at once share the machine.
+    let scale = 1.5 * time_scale();
     let bench = Bench::new(way.name, Keys::Ed25519).await;
     let more = Profiles::new(scale).configuration();
     let mut setup =

@@ -93,7 +93,9 @@ async fn twenty_jobs_at_once_take_two_slots_and_no_more() {
     let client = &bench.client;
     let mut jobs = Vec::new();
     for number in 0..20 {
-        jobs.push((number, client.send(python(&format!("print({number})"))).await));
+        // Long enough for the broker to be asked several times while they run.
+        let program = format!("import time; time.sleep(0.5); print({number})");
+        jobs.push((number, client.send(python(&program)).await));
     }
     let most = async {
         let mut most = 0;
