@@ -4,6 +4,8 @@ import os
 import pathlib
 import time
 
+import docker
+
 
 def pss_kib(pid):
     for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
@@ -38,12 +40,16 @@ def cost(worker, containers, seconds):
     """In MiB, shares of what several map counted in parts; and CPU seconds over so many seconds."""
     shims, inside = [], []
     for container in containers:
-        found = processes_of(container)
+        try:
+            found = processes_of(container)
+        except docker.errors.APIError:
+            # One that was made to attack the walls, and has ended since it was listed.
+            continue
         shims += found[0]
         inside += found[1]
     pids = [worker.process.pid, *shims, *inside]
     before = sum(cpu_seconds(pid) for pid in pids)
     time.sleep(seconds)
     total = lambda numbers: sum(pss_kib(pid) for pid in numbers) / 1024
-    return {"sandboxes": len(containers), "worker_mib": total([worker.process.pid]), "shims_mib": total(shims),
+    return {"sandboxes": len(shims), "worker_mib": total([worker.process.pid]), "shims_mib": total(shims),
             "inside_mib": total(inside), "cpu_seconds": sum(cpu_seconds(pid) for pid in pids) - before, "seconds": seconds}
