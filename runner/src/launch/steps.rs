@@ -81,7 +81,7 @@ fn lower_priority(_: &Spec) -> io::Result<()> {
 /// `RLIMIT_NPROC` stays alone: it counts a uid over the whole host, so a neighbour could spend it.
 fn set_limits(spec: &Spec) -> io::Result<()> {
     limit(Resource::Fsize, spec.file_bytes)?;
-    limit(Resource::Core, 0)
+    forbid_core_dumps(spec)
 }
 
 fn forbid_core_dumps(_: &Spec) -> io::Result<()> {
@@ -123,19 +123,18 @@ fn set_uid(spec: &Spec) -> io::Result<()> {
 
 /// The change of uid emptied all sets but the inheritable one, which old Docker versions fill.
 fn drop_capabilities(_: &Spec) -> io::Result<()> {
-    let none = CapabilitySets {
-        effective: CapabilitySet::empty(),
-        permitted: CapabilitySet::empty(),
-        inheritable: CapabilitySet::empty(),
-    };
-    Ok(rustix::thread::set_capabilities(None, none)?)
+    hold(CapabilitySet::empty())
 }
 
 /// An execution gives root no more than this: no new privileges can be gained.
 fn keep_two_capabilities(_: &Spec) -> io::Result<()> {
-    let two = CapabilitySet::SETUID | CapabilitySet::SETGID;
-    let kept = CapabilitySets { effective: two, permitted: two, inheritable: CapabilitySet::empty() };
-    Ok(rustix::thread::set_capabilities(None, kept)?)
+    hold(CapabilitySet::SETUID | CapabilitySet::SETGID)
+}
+
+/// Keeps these capabilities, and hands none on by the inheritable set.
+fn hold(kept: CapabilitySet) -> io::Result<()> {
+    let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
+    Ok(rustix::thread::set_capabilities(None, sets)?)
 }
 
 fn verify_template(_: &Spec) -> io::Result<()> {

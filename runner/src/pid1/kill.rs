@@ -1,13 +1,11 @@
 //! Killing everything, and proving it. It needs no new process and no memory.
 
-use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::events::{Interest, Source};
 use super::processes::Processes;
 use super::reap::Reaper;
 use super::signals::Signals;
@@ -42,6 +40,9 @@ pub(crate) struct Killed {
 /// Kills every process of a run, again and again, until there is none. A warm interpreter that waits for the next run
 /// is spared, unless the job's processes outrun that.
 pub(crate) fn of_a_run(processes: &Processes, reaper: &mut Reaper, signals: &Signals) -> Killed {
+    if reaper.template().is_none() {
+        return everything(processes, reaper, signals);
+    }
     let began = Instant::now();
     reaper.reap();
     let count = processes.count_alive_besides(reaper.main(), reaper.template());
@@ -54,7 +55,7 @@ pub(crate) fn of_a_run(processes: &Processes, reaper: &mut Reaper, signals: &Sig
         // An error is found again by the proof.
         drop(processes.kill_each_besides(template));
         reaper.reap();
-        wait_for_an_end(signals);
+        signals.pause(LOOK_AGAIN);
         reaper.reap();
     }
     let template_too = reaper.template().is_some();
@@ -86,17 +87,7 @@ pub(crate) fn everything(processes: &Processes, reaper: &mut Reaper, signals: &S
             return Killed { count, took, clean: false, template_too: false };
         }
         if !empty {
-            wait_for_an_end(signals);
+            signals.pause(LOOK_AGAIN);
         }
-    }
-}
-
-/// Sleeps until some child ends. A stop signal is remembered by [`Signals`].
-fn wait_for_an_end(signals: &Signals) {
-    let mut interest = Interest::new();
-    interest.read(Source::Signals, signals.as_fd());
-    // An error here only means that the next look comes at once; the time limit holds all the same.
-    if interest.wait(Some(Instant::now() + LOOK_AGAIN)).is_ok() {
-        drop(signals.take());
     }
 }

@@ -5,7 +5,7 @@
 //! descended into. They are moved up to the top one level at a time, and there is never more than one open below it.
 
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,7 +15,6 @@ use rustix::process::Pid;
 use tester_runner::BOX_DIR;
 use tester_runner::walls::{Wall, gone};
 
-use super::events::{Interest, Source};
 use super::places::{Place, Places};
 use super::processes::Processes;
 use super::signals::Signals;
@@ -75,7 +74,7 @@ impl Origin {
             if Instant::now() > until {
                 return Err(Stop::ours("reset", left));
             }
-            wait(signals);
+            signals.pause(LOOK_AGAIN);
         }
         Ok(())
     }
@@ -104,16 +103,6 @@ impl Origin {
             }
         }
         Ok(self.places.difference().map_err(unknown)?.or_else(|| self.traces.difference()))
-    }
-}
-
-/// A stop signal that comes meanwhile is remembered by [`Signals`].
-fn wait(signals: &Signals) {
-    let mut interest = Interest::new();
-    interest.read(Source::Signals, signals.as_fd());
-    // An error here only means that the next look comes at once; the time limit holds all the same.
-    if interest.wait(Some(Instant::now() + LOOK_AGAIN)).is_ok() {
-        drop(signals.take());
     }
 }
 

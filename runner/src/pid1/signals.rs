@@ -3,9 +3,13 @@
 use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use super::events::{Interest, Source};
+use crate::clock::Instant;
 
 /// What the signals since the last look say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,6 +55,18 @@ impl Signals {
         }
         arrived.stop = self.stop.get();
         Ok(arrived)
+    }
+}
+
+impl Signals {
+    /// Waits for the next signal, but not for long: whoever calls looks again. A stop signal is remembered.
+    pub(crate) fn pause(&self, most: Duration) {
+        let mut interest = Interest::new();
+        interest.read(Source::Signals, self.as_fd());
+        // An error here only means that the next look comes at once; the caller's time limit holds all the same.
+        if interest.wait(Some(Instant::now() + most)).is_ok() {
+            drop(self.take());
+        }
     }
 }
 

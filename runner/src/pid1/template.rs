@@ -9,13 +9,12 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, IoSlice, IoSliceMut, Write as _};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
@@ -24,6 +23,7 @@ use rustix::process::Pid;
 use tester_runner::BOX_DIR;
 use tester_runner::message::Start;
 
+use super::events::{Interest, Source};
 use super::reap::{Main, MainEnd, exit_of_std};
 use super::spawn::Theirs;
 use crate::clock::Instant;
@@ -143,15 +143,13 @@ pub(super) fn receive(socket: BorrowedFd<'_>, into: &mut [u8]) -> Result<usize, 
 /// Waits until there is something to read, or nobody left to write.
 fn readable(fd: BorrowedFd<'_>, until: Instant) -> bool {
     loop {
-        let left = until.saturating_duration_since(Instant::now());
-        let timeout = Timespec {
-            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: i64::from(left.subsec_nanos()),
-        };
-        match rustix::event::poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)], Some(&timeout)) {
-            Ok(ready) => return ready > 0,
-            Err(Errno::INTR) => {}
-            Err(_) => return false,
+        let mut interest = Interest::new();
+        interest.read(Source::Template, fd);
+        match interest.wait(Some(until)) {
+            Ok(woken) if woken.has(Source::Template) => return true,
+            // A signal: it stays for whoever reads signals.
+            Ok(_) if Instant::now() < until => {}
+            Ok(_) | Err(_) => return false,
         }
     }
 }
@@ -223,7 +221,6 @@ pub(super) fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::empty(), None)?;
     rustix::io::fcntl_setfd(&ours, rustix::io::FdFlags::CLOEXEC)?;
-    debug_assert_ne!(ours.as_raw_fd(), theirs.as_raw_fd());
     Ok((ours, theirs))
 }
 

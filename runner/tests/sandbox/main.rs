@@ -19,6 +19,8 @@ mod harness;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod orders;
+#[cfg(test)]
 mod probes;
 #[cfg(test)]
 mod pytest;
