@@ -151,15 +151,9 @@ impl Maker {
 
 async fn await_ready(link: &mut Link) -> Result<Ready, DockerError> {
     let refuse = |reason: String| DockerError::Runner { reason };
-    let first = tokio::time::timeout(READY_TIMEOUT, link.reader.next()).await;
-    let frame = first.map_err(|_elapsed| refuse(format!("it said nothing within {} s", READY_TIMEOUT.as_secs())))?;
-    let (kind, payload) = frame.ok_or_else(|| refuse("it ended before its first word".to_owned()))?;
-    if kind == Kind::Fault {
-        return Err(refuse(format!("it reports a fault: {}", String::from_utf8_lossy(&payload))));
-    }
-    if kind != Kind::Ready {
-        return Err(refuse(format!("its first frame is {kind:?}")));
-    }
+    let first = tokio::time::timeout(READY_TIMEOUT, link.reader.answer(Kind::Ready)).await;
+    let first = first.map_err(|_elapsed| refuse(format!("it said nothing within {} s", READY_TIMEOUT.as_secs())))?;
+    let payload = first.map_err(|what| refuse(format!("before its first word, {what}")))?;
     let ready: Ready =
         serde_json::from_slice(&payload).map_err(|error| refuse(format!("its first frame is unreadable: {error}")))?;
     if ready.version != PROTOCOL_VERSION {

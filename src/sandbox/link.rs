@@ -83,6 +83,19 @@ impl LinkReader {
         self.frames.recv().await
     }
 
+    /// The answer to an order: the payload of the next frame, which must be of this kind; else what came instead.
+    ///
+    /// # Cancel safety
+    /// As [`LinkReader::next`].
+    pub(super) async fn answer(&mut self, wanted: Kind) -> Result<Bytes, String> {
+        match self.next().await {
+            Some((kind, payload)) if kind == wanted => Ok(payload),
+            Some((Kind::Fault, payload)) => Err(format!("it reports a fault: {}", String::from_utf8_lossy(&payload))),
+            Some((kind, _)) => Err(format!("it answers with {kind:?}")),
+            None => Err("it has ended".to_owned()),
+        }
+    }
+
     /// Whether the runner's end is open, as far as this end knows.
     pub(super) fn is_alive(&self) -> bool {
         self.alive.load(Ordering::Acquire)

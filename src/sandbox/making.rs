@@ -32,7 +32,7 @@ impl ProfilePool {
         let _permit = self.shared.creations.acquire().await.ok();
         let facts = self.image_facts().await?;
         let _filler = self.ensure_runner_volume(&facts.id).await?;
-        let proved = self.shared.prove(&self.profile, self.blueprint.with_template(false), &facts).await;
+        let proved = self.shared.prove(&self.profile, self.blueprint, &facts).await;
         let maker = &self.shared.maker;
         let mut named = Named { name: Some(maker.next_name()), reaper: &self.shared.reaper };
         let began = Instant::now();

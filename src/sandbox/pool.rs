@@ -297,7 +297,7 @@ impl ProfilePool {
     async fn sound(&self) -> Result<(), DockerError> {
         let facts = self.image_facts().await?;
         let _filler = self.ensure_runner_volume(&facts.id).await?;
-        self.shared.prove(&self.profile, self.blueprint.with_template(false), &facts).await
+        self.shared.prove(&self.profile, self.blueprint, &facts).await
     }
 
     fn failed(&self, error: DockerError, retry: Option<(Instant, Duration)>) -> (Instant, Duration) {
@@ -335,14 +335,17 @@ impl ProfilePool {
             return Some(found);
         }
         tracing::warn!("the idle sandbox `{}` of the profile `{}` has died", found.name, self.profile);
-        let name = found.name.clone();
-        self.doom(name, Some(found));
+        self.doom_idle(found);
         None
     }
 
     /// Whether the filler cannot make any.
     pub(super) fn is_failing(&self) -> bool {
         self.failure.borrow().is_some()
+    }
+
+    pub(super) fn doom_idle(&self, found: Object<Sandbox>) {
+        self.doom(found.name.clone(), Some(found));
     }
 
     pub(super) fn doom(&self, name: String, place: Option<Object<Sandbox>>) {

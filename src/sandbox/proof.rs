@@ -65,6 +65,8 @@ impl Shared {
         print: Blueprint,
         image: &Arc<ImageFacts>,
     ) -> Result<(), DockerError> {
+        // Probes start plainly, so what they find does not hang on an interpreter, and its room would only blur it.
+        let print = print.with_template(false);
         if !self.proof.holds(print, &image.id) {
             let _one = self.proof.attacking.lock().await;
             // Those who waited find that the one before them did it.

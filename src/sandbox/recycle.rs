@@ -140,10 +140,6 @@ async fn reset(sandbox: &mut Sandbox) -> Result<(), String> {
         return Err("a part of a frame was sent".to_owned());
     }
     link.writer.send(Kind::Reset, &[]).await.map_err(|error| format!("its runner takes no orders: {error}"))?;
-    match link.reader.next().await {
-        Some((Kind::Emptied, _)) => Ok(()),
-        Some((Kind::Fault, payload)) => Err(String::from_utf8_lossy(&payload).chars().take(300).collect()),
-        Some((kind, _)) => Err(format!("its runner answers with {kind:?}")),
-        None => Err("its runner is gone".to_owned()),
-    }
+    let emptied = link.reader.answer(Kind::Emptied).await;
+    emptied.map(drop).map_err(|what| format!("its runner: {}", what.chars().take(300).collect::<String>()))
 }

@@ -272,7 +272,7 @@ impl<'a> Running<'a> {
         }
         crash::passed(Point::BeforeLease);
         // Before it is taken: between the two the filler would make another in its place.
-        let expected = (self.profile.uses_per_sandbox > 1).then(|| Expected::new(self.pool));
+        let expected = (!self.is_single_use()).then(|| Expected::new(self.pool));
         // One that was unclean may not be the only one.
         let mut lease = self.sandboxes.lease(self.pool, wanted, self.exchanged).await?;
         crash::passed(Point::AfterLease);

@@ -68,7 +68,7 @@ impl ProfilePool {
         self.extras.lock().unwrap_or_else(PoisonError::into_inner).truncate(wanted.saturating_sub(self.warm));
         while self.sandboxes.status().available > wanted.max(self.waiting.load(Ordering::Relaxed)) {
             let Ok(found) = self.sandboxes.try_get() else { return };
-            self.doom(found.name.clone(), Some(found));
+            self.doom_idle(found);
         }
     }
 
@@ -80,7 +80,7 @@ impl ProfilePool {
     pub(super) fn take_back(&self, sandbox: Object<Sandbox>) {
         let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         if *closed {
-            self.doom(sandbox.name.clone(), Some(sandbox));
+            self.doom_idle(sandbox);
         } else {
             // Into the pool, and to whoever has waited longest.
             drop(sandbox);
@@ -114,8 +114,7 @@ impl ProfilePool {
 
     pub(super) fn sandboxes_to_reaper(&self) {
         while let Ok(found) = self.sandboxes.try_get() {
-            let name = found.name.clone();
-            self.doom(name, Some(found));
+            self.doom_idle(found);
         }
     }
 

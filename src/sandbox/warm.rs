@@ -24,15 +24,8 @@ pub(super) async fn warm_up(link: &mut Link, order: &Warm) -> Result<Option<Stri
     let lost = |reason: String| DockerError::Runner { reason };
     let order = serde_json::to_vec(order).map_err(|error| lost(error.to_string()))?;
     link.writer.send(Kind::Warm, &order).await.map_err(|error| lost(format!("it takes no order: {error}")))?;
-    let answer = timeout(WARM_TIME_MAX + GRACE, link.reader.next()).await;
-    let frame = answer.map_err(|_elapsed| lost("it does not say what came of its warm interpreter".to_owned()))?;
-    match frame {
-        Some((Kind::Warmed, payload)) => {
-            let warmed: Warmed = serde_json::from_slice(&payload).map_err(|error| lost(error.to_string()))?;
-            Ok(warmed.error)
-        }
-        Some((Kind::Fault, payload)) => Err(lost(format!("it reports a fault: {}", String::from_utf8_lossy(&payload)))),
-        Some((kind, _)) => Err(lost(format!("it answers with {kind:?}"))),
-        None => Err(lost("it ended while its interpreter got warm".to_owned())),
-    }
+    let answer = timeout(WARM_TIME_MAX + GRACE, link.reader.answer(Kind::Warmed)).await;
+    let answer = answer.map_err(|_elapsed| lost("it does not say what came of its warm interpreter".to_owned()))?;
+    let warmed: Warmed = serde_json::from_slice(&answer.map_err(lost)?).map_err(|error| lost(error.to_string()))?;
+    Ok(warmed.error)
 }
