@@ -75,19 +75,14 @@ class Run:
         client = ours.Client(self.options.amqp_url)
         taken, failed, results, slow = {}, {}, [], set()
 
-        def call_ours():
+        def took(call):
             worker.warm(place, 4)
             began = time.perf_counter()
-            results.append(client.run(name, place))
+            call()
             return time.perf_counter() - began
 
-        def call(other):
-            worker.warm(place, 4)
-            began = time.perf_counter()
-            other.run(name)
-            return time.perf_counter() - began
-
-        calls = {"tester-worker": call_ours, **{other.name: lambda other=other: call(other) for other in others}}
+        calls = {other.name: lambda other=other: other.run(name) for other in others}
+        calls["tester-worker"] = lambda: results.append(client.run(name, place))
         for number in range(rounds + 1):
             order = list(calls)
             random.Random(number).shuffle(order)
@@ -96,7 +91,7 @@ class Run:
                 if who in slow and number % 4 != 0:
                     continue
                 try:
-                    seconds = calls[who]()
+                    seconds = took(calls[who])
                 except Exception as error:
                     # A peer that does not work here is told of; without ours there is nothing to tell.
                     if who == "tester-worker" or number > 0:
@@ -116,15 +111,14 @@ class Run:
         time.sleep(10)
         self.figures.setdefault("idle", {})[name] = {"rss_mib": idle, "cpu_seconds_in_10_s": worker.cpu_seconds() - before}
         # Ours alone, for its tail.
-        tail = [1000 * call_ours() for _ in range(self.options.tail)]
+        tail = [1000 * took(calls["tester-worker"]) for _ in range(self.options.tail)]
         client.close()
         return {"milliseconds": taken, "failed": failed, "overhead_milliseconds": overheads, "tail_milliseconds": tail,
                 "timings": results[-1]["timings"]}
 
     def rates(self, rounds, seconds):
         """Sustained single use against the Engine's own rate; reuse against single use; the memory under that load."""
-        profiles = [profile("program", 1, 4)]
-        profiles.append(profile("reused", 1, 2, uses=1000))
+        profiles = [profile("program", 1, 4), profile("reused", 1, 2, uses=1000)]
         with self.worker(2, *profiles) as worker:
             self.figures["rates"] = self.every_rate(worker, rounds, seconds)
             worker.stop()
@@ -138,8 +132,8 @@ class Run:
             # Cases of one job: its sandbox is used for all of them, and for no other job.
             "cases": lambda: programs.CASES * ours.throughput(
                 url, 2, seconds, lambda client: client.run("print", "program", programs.CASES)),
+            "reused": lambda: ours.throughput(url, 4, seconds, lambda client: client.run("print", "reused")),
         }
-        loads["reused"] = lambda: ours.throughput(url, 4, seconds, lambda client: client.run("print", "reused"))
         for number in range(rounds):
             for what, load in loads.items():
                 worker.warm("program", 4)

@@ -6,7 +6,6 @@ import os
 import pathlib
 import signal
 import subprocess
-import threading
 import time
 import urllib.request
 import uuid
@@ -14,6 +13,7 @@ import uuid
 import jwt
 import pika
 
+import usage
 from programs import FILES, check
 
 TOKEN = "measure-" + "x" * 32
@@ -77,14 +77,10 @@ class Worker:
         return next(int(line[len(name):]) for line in self.get("/metrics").splitlines() if line.startswith(name))
 
     def memory_mib(self):
-        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) / 1024
-        raise RuntimeError("no VmRSS")
+        return usage.memory_mib(self.process.pid)
 
     def cpu_seconds(self):
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return usage.cpu_seconds(self.process.pid)
 
     def __enter__(self):
         return self
@@ -142,28 +138,12 @@ class Client:
 
 def throughput(amqp_url, clients, seconds, job):
     """Jobs a second of so many clients that each send the next job when they have the last result."""
-    done, end = [0] * clients, time.monotonic() + seconds
-    failed = []
 
-    def work(number):
-        try:
-            client = Client(amqp_url)
-            while time.monotonic() < end:
-                job(client)
-                done[number] += 1
-            client.close()
-        except Exception as error:  # Told by the main thread.
-            failed.append(error)
+    def lane():
+        client = Client(amqp_url)
+        return lambda: job(client), client.close
 
-    began = time.monotonic()
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise failed[0]
-    return sum(done) / (time.monotonic() - began)
+    return usage.rate(clients, seconds, lane)
 
 
 def overhead_ms(result):

@@ -5,13 +5,12 @@ import os
 import pathlib
 import subprocess
 import tarfile
-import threading
-import time
 
 import docker
 import epicbox
 import llm_sandbox
 
+import usage
 from programs import COMMANDS, FILES, check
 
 IMAGE = "tester-sandbox"
@@ -122,24 +121,19 @@ class Bubblewrap:
 
 def engine_rate(parallel, seconds):
     """Containers a second that the Engine creates, starts and removes, with nothing else to do."""
-    done, end = [0] * parallel, time.monotonic() + seconds
 
-    def work(number):
+    def lane():
         client = docker.APIClient()
         settings = client.create_host_config(network_mode="none")
-        while time.monotonic() < end:
+
+        def life():
             container = client.create_container(IMAGE, ["sleep", "60"], host_config=settings)["Id"]
             client.start(container)
             client.remove_container(container, force=True, v=True)
-            done[number] += 1
 
-    began = time.monotonic()
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(parallel)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(done) / (time.monotonic() - began)
+        return life, client.close
+
+    return usage.rate(parallel, seconds, lane)
 
 
 def versions():

@@ -1,22 +1,11 @@
 """What a pool costs that nobody uses: memory and CPU of the worker, of each container's shim, and of what waits inside."""
 
-import os
 import pathlib
 import time
 
 import docker
 
-
-def pss_kib(pid):
-    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1])
-    return 0
-
-
-def cpu_seconds(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+from usage import cpu_seconds, memory_mib
 
 
 def processes_of(container):
@@ -50,6 +39,9 @@ def cost(worker, containers, seconds):
     pids = [worker.process.pid, *shims, *inside]
     before = sum(cpu_seconds(pid) for pid in pids)
     time.sleep(seconds)
-    total = lambda numbers: sum(pss_kib(pid) for pid in numbers) / 1024
+
+    def total(numbers):
+        return sum(memory_mib(pid, "smaps_rollup", "Pss:") for pid in numbers)
+
     return {"sandboxes": len(shims), "worker_mib": total([worker.process.pid]), "shims_mib": total(shims),
             "inside_mib": total(inside), "cpu_seconds": sum(cpu_seconds(pid) for pid in pids) - before, "seconds": seconds}
