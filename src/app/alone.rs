@@ -10,8 +10,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::noop::Noop;
-use super::serve::{ServeError, start};
+use super::serve::{ServeError, broker_settings, start};
 use crate::config::model::{Broker, Class, Config, Keys, Topology};
+
+/// How long its queue stays behind a process that could not delete it. Longer than a connection takes to be made anew.
+const QUEUE_EXPIRES: Duration = Duration::from_mins(1);
 
 /// A worker that runs nothing.
 #[derive(Debug)]
@@ -50,7 +53,8 @@ impl Alone {
     /// # Errors
     /// [`ServeError`].
     pub async fn start(config: Config, token: SecretString) -> Result<Self, ServeError> {
-        let worker = start::<Noop>(config, Some(token)).await?;
+        let settings = broker_settings(&config).with_queues_expiring(QUEUE_EXPIRES);
+        let worker = start::<Noop>(config, Some(token), settings).await?;
         let (consuming, stop) = (worker.consuming(), CancellationToken::new());
         let tasks = TaskTracker::new();
         tasks.spawn(worker.work(stop.clone()));
@@ -63,7 +67,7 @@ impl Alone {
         matches!(tokio::time::timeout(limit, consuming).await, Ok(Ok(_)))
     }
 
-    /// Ends it as SIGTERM would, and waits for that. Its queue stays.
+    /// Ends it as SIGTERM would, and waits for that. Its queue stays, until somebody deletes it or it expires.
     pub async fn stop(self) {
         self.stop.cancel();
         self.tasks.close();

@@ -120,7 +120,8 @@ pub async fn serve(loaded: Loaded) -> Result<Ended, ServeError> {
 
 async fn serve_with<S: Sandboxing>(loaded: Loaded) -> Result<Ended, ServeError> {
     let mut signals = Signals::take()?;
-    let worker = start::<S>(loaded.config, loaded.token).await?;
+    let settings = broker_settings(&loaded.config);
+    let worker = start::<S>(loaded.config, loaded.token, settings).await?;
     let (drain, asked) = (CancellationToken::new(), worker.drain_asked.clone());
     let mut work = std::pin::pin!(worker.work(drain.clone()));
     let mut signalled = false;
@@ -144,7 +145,11 @@ async fn serve_with<S: Sandboxing>(loaded: Loaded) -> Result<Ended, ServeError> 
 }
 
 /// Starts everything; [`Worker::work`] makes it take jobs.
-pub(super) async fn start<S: Sandboxing>(config: Config, token: Option<SecretString>) -> Result<Worker<S>, ServeError> {
+pub(super) async fn start<S: Sandboxing>(
+    config: Config,
+    token: Option<SecretString>,
+    settings: broker::Settings,
+) -> Result<Worker<S>, ServeError> {
     let epoch = identity::epoch()?;
     let source = KeySource::new(config.clone(), token);
     let Keys { admission, signer, known } = source.load().await?;
@@ -158,7 +163,6 @@ pub(super) async fn start<S: Sandboxing>(config: Config, token: Option<SecretStr
     let (gate, gate_seen) = watch::channel(Gate::Closed { reason: "no sandbox can be made" });
     let (consuming_told, consuming) = watch::channel(false);
     let pulse = Pulse::new(Duration::from_secs(config.worker.stalled_seconds));
-    let settings = broker_settings(&config);
     let (deliveries_in, deliveries) = mpsc::channel(settings.deliveries_max());
     let (control_in, control) = mpsc::channel(CONTROL_WAITING_MAX);
     let (broker_stop, broker_tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -299,7 +303,8 @@ async fn follow_sandboxes(mut usable: watch::Receiver<bool>, gate: &watch::Sende
     }
 }
 
-fn broker_settings(config: &Config) -> broker::Settings {
+/// What the broker adapter needs of this configuration.
+pub(super) fn broker_settings(config: &Config) -> broker::Settings {
     broker::Settings::new(&config.broker, &config.worker.id, config.worker.slots)
         .with_starved_after(Duration::from_secs(config.worker.stalled_seconds))
 }

@@ -17,7 +17,6 @@ use super::consumer::short;
 use super::declare;
 use super::error::{BrokerError, describe, soft};
 use super::settings::Settings;
-use super::topology::Topology;
 use crate::config::model;
 
 /// One thing that was looked at.
@@ -98,7 +97,7 @@ async fn reach(settings: &Settings, address: &Address) -> (Check, Option<Link>) 
 }
 
 async fn examine(settings: &Settings, link: &Link, checks: &mut Vec<Check>) -> Result<(), BrokerError> {
-    let topology = Topology::describe(&settings.names, &settings.classes);
+    let topology = settings.describe_topology();
     let missing = match declare::ensure(link, &topology, model::Topology::Check).await {
         Ok(()) => {
             checks.push(Check::good("exchanges and queues", "all there"));

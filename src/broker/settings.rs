@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::topology::Names;
+use super::topology::{Names, Topology};
 use crate::config::model;
 
 /// Settings of the broker adapter.
@@ -26,6 +26,8 @@ pub struct Settings {
     pub heartbeat_seconds: u16,
     /// How long a delivery may stay unacknowledged.
     pub consumer_timeout: Duration,
+    /// How long a class's queue stays that nobody consumes from; `None`: for ever.
+    pub queues_expire: Option<Duration>,
     /// Time limits of the adapter's own.
     pub timeouts: Timeouts,
 }
@@ -81,8 +83,22 @@ impl Settings {
             slots,
             heartbeat_seconds: broker.heartbeat_seconds,
             consumer_timeout: Duration::from_secs(broker.consumer_timeout_seconds),
+            queues_expire: None,
             timeouts: Timeouts::default(),
         }
+    }
+
+    /// The same with queues that RabbitMQ removes, with everything in them, when nobody has consumed from them for so long.
+    /// For classes that live as long as one process, however that ends.
+    #[must_use]
+    pub const fn with_queues_expiring(mut self, after: Duration) -> Self {
+        self.queues_expire = Some(after);
+        self
+    }
+
+    /// What must be there.
+    pub fn describe_topology(&self) -> Topology {
+        Topology::describe(&self.names, &self.classes, self.queues_expire)
     }
 
     /// The same with this limit for a broker that sends nothing although messages wait.

@@ -13,7 +13,6 @@ use super::error::BrokerError;
 use super::events::{BrokerEvents, Role};
 use super::publisher::{Links, Publishing};
 use super::settings::Settings;
-use super::topology::Topology;
 use crate::ports::conditions::Condition;
 
 /// What a role does over one link.
@@ -95,8 +94,7 @@ impl Supervisor {
 
     /// Declares or checks the topology.
     pub(super) async fn ensure(&self, link: &Link) -> Result<(), BrokerError> {
-        let topology = Topology::describe(&self.settings.names, &self.settings.classes);
-        declare::ensure(link, &topology, self.settings.topology).await
+        declare::ensure(link, &self.settings.describe_topology(), self.settings.topology).await
     }
 
     async fn serve(&self, link: Arc<Link>, session: &mut impl Session) -> Result<(), BrokerError> {

@@ -1,6 +1,8 @@
 //! Exchanges and queues, as one pure description. The names and arguments are the contract's; a queue's arguments can
 //! never be changed once it exists, so they are kept to what cannot be given by a policy later.
 
+use std::time::Duration;
+
 /// The prefix of every name.
 const PREFIX: &str = "tester";
 
@@ -119,10 +121,10 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// The description for these names and classes.
-    pub fn describe(names: &Names, classes: &[String]) -> Self {
+    /// The description for these names and classes; the queues of classes go when nobody consumed from them for `expire`.
+    pub fn describe(names: &Names, classes: &[String], expire: Option<Duration>) -> Self {
         let exchange = |name: String, routing| Exchange { name, routing };
-        let mut queues: Vec<Queue> = classes.iter().map(|class| class_queue(names, class)).collect();
+        let mut queues: Vec<Queue> = classes.iter().map(|class| class_queue(names, class, expire)).collect();
         queues.push(kept_queue(names.dead()));
         queues.push(kept_queue(names.unrouted()));
         Self {
@@ -142,20 +144,22 @@ impl Topology {
     }
 }
 
-fn class_queue(names: &Names, class: &str) -> Queue {
+fn class_queue(names: &Names, class: &str, expire: Option<Duration>) -> Queue {
+    let expires = expire.map(|after| Argument::Number(i64::try_from(after.as_millis()).unwrap_or(i64::MAX)));
+    let arguments = vec![
+        // Replicated, and the only type that counts deliveries.
+        ("x-queue-type", Argument::Text("quorum".to_owned())),
+        ("x-delivery-limit", Argument::Number(DELIVERY_LIMIT)),
+        // What the broker itself gives up must not vanish.
+        ("x-dead-letter-exchange", Argument::Text(names.dead())),
+        // Keep it here until the dead queue has confirmed it; needs the overflow below.
+        ("x-dead-letter-strategy", Argument::Text("at-least-once".to_owned())),
+        // A full queue refuses new jobs instead of dropping old ones.
+        ("x-overflow", Argument::Text("reject-publish".to_owned())),
+    ];
     Queue {
         name: names.class_queue(class),
-        arguments: vec![
-            // Replicated, and the only type that counts deliveries.
-            ("x-queue-type", Argument::Text("quorum".to_owned())),
-            ("x-delivery-limit", Argument::Number(DELIVERY_LIMIT)),
-            // What the broker itself gives up must not vanish.
-            ("x-dead-letter-exchange", Argument::Text(names.dead())),
-            // Keep it here until the dead queue has confirmed it; needs the overflow below.
-            ("x-dead-letter-strategy", Argument::Text("at-least-once".to_owned())),
-            // A full queue refuses new jobs instead of dropping old ones.
-            ("x-overflow", Argument::Text("reject-publish".to_owned())),
-        ],
+        arguments: arguments.into_iter().chain(expires.map(|after| ("x-expires", after))).collect(),
         exchange: names.jobs(),
         key: class.to_owned(),
     }
@@ -181,20 +185,34 @@ mod tests {
 
     #[test]
     fn the_description_is_the_contracts() {
-        let topology = Topology::describe(&Names::new(""), &["default".to_owned(), "gpu".to_owned()]);
+        let topology = Topology::describe(&Names::new(""), &["default".to_owned(), "gpu".to_owned()], None);
         insta::assert_debug_snapshot!(topology);
     }
 
     #[test]
+    fn only_queues_of_classes_expire_and_only_where_they_should() {
+        let classes = ["one".to_owned()];
+        let topology = Topology::describe(&Names::new(""), &classes, Some(Duration::from_mins(1)));
+        let expiring: Vec<&Queue> = topology
+            .queues
+            .iter()
+            .filter(|queue| queue.arguments.iter().any(|(name, _)| *name == "x-expires"))
+            .collect();
+        assert_eq!(expiring.len(), 1, "{topology:?}");
+        assert_eq!(expiring[0].name, "tester.jobs.one");
+        assert!(expiring[0].arguments.contains(&("x-expires", Argument::Number(60_000))), "{topology:?}");
+    }
+
+    #[test]
     fn a_results_exchange_is_checked_and_never_declared() {
-        let topology = Topology::describe(&Names::new("results"), &[]);
+        let topology = Topology::describe(&Names::new("results"), &[], None);
         assert_eq!(topology.foreign_exchanges, ["results"]);
         assert!(topology.exchanges.iter().all(|exchange| exchange.name != "results"));
     }
 
     #[test]
     fn a_prefix_changes_every_name() {
-        let topology = Topology::describe(&Names::new("").with_prefix("t1"), &["default".to_owned()]);
+        let topology = Topology::describe(&Names::new("").with_prefix("t1"), &["default".to_owned()], None);
         let text = format!("{topology:?}");
         assert!(!text.contains("tester"), "{text}");
     }

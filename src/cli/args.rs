@@ -74,6 +74,9 @@ pub enum Command {
     /// sends the next. `around` is what is left of that time without the program's own run; `road` is the part of it that the
     /// worker accounts for. All rows of a run by default take about three minutes.
     ///
+    /// RabbitMQ must let the user do what `submit` does, and for `no-op`, which declares a queue of its own and deletes it again, also
+    /// what a worker does (docs/operations.md, Permissions). `no-op` needs no key; the others need one that the worker knows.
+    ///
     /// Exit status: 0, 1 a job did not end with ok, 2 bad usage, 70 no broker or no result, 130 interrupted.
     Bench(Bench),
     /// Check or show the configuration

@@ -34,18 +34,14 @@ type Rows = Result<Vec<Measured>, Failure>;
 /// Runs the command.
 pub(super) fn run(loaded: &Loaded, options: &Bench) -> Result<ExitCode, Failure> {
     job::quiet_log(loaded)?;
-    let load = Load {
-        settings: Settings::new(&loaded.config.broker, &loaded.config.worker.id, loaded.config.worker.slots),
-        sender: Sender::of(loaded, &options.sender)?,
-        audience: loaded.config.worker.audience.clone(),
-        class: options.class.clone(),
-        limit: Duration::from_secs(options.timeout_seconds),
-    };
+    // A key is only asked for where workers have to know it, and then before anything is measured.
+    let needs_key = options.programs.iter().any(|program| program.needs_worker());
+    let load = needs_key.then(|| load(loaded, options)).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let interrupted = CancellationToken::new();
     let rows = runtime.block_on(async {
         let mut signals = Signals::take()?;
-        let mut rows = std::pin::pin!(every_row(loaded, &load, options, &interrupted));
+        let mut rows = std::pin::pin!(every_row(loaded, load.as_ref(), options, &interrupted));
         loop {
             tokio::select! {
                 rows = &mut rows => return rows,
@@ -76,13 +72,24 @@ pub(super) fn run(loaded: &Loaded, options: &Bench) -> Result<ExitCode, Failure>
     Ok(ExitCode::SUCCESS)
 }
 
-/// Measures what needs a worker, then what does not.
-async fn every_row(loaded: &Loaded, load: &Load, options: &Bench, interrupted: &CancellationToken) -> Rows {
+/// What the clients of a worker need.
+fn load(loaded: &Loaded, options: &Bench) -> Result<Load, Failure> {
+    Ok(Load {
+        settings: Settings::new(&loaded.config.broker, &loaded.config.worker.id, loaded.config.worker.slots),
+        sender: Sender::of(loaded, &options.sender)?,
+        audience: loaded.config.worker.audience.clone(),
+        class: options.class.clone(),
+        limit: Duration::from_secs(options.timeout_seconds),
+    })
+}
+
+/// Measures every program, in the order in which they were named. `load`: for those that need a worker.
+async fn every_row(loaded: &Loaded, load: Option<&Load>, options: &Bench, interrupted: &CancellationToken) -> Rows {
     let mut rows = Vec::new();
     for program in &options.programs {
-        let more = match program {
-            Program::Noop => alone(loaded, options, interrupted).await?,
-            Program::True | Program::Print | Program::Pytest | Program::Cases => {
+        let more = match load.filter(|_| program.needs_worker()) {
+            None => alone(loaded, options, interrupted).await?,
+            Some(load) => {
                 tokio::select! {
                     more = program_rows(*program, load, options, options.worker_pid) => more?,
                     () = interrupted.cancelled() => Vec::new(),
@@ -94,7 +101,7 @@ async fn every_row(loaded: &Loaded, load: &Load, options: &Bench, interrupted: &
     Ok(rows)
 }
 
-/// The rows of `no-op`. Its queue goes in any case: nobody else would take it away.
+/// The rows of `no-op`. Its queue goes in any case.
 async fn alone(loaded: &Loaded, options: &Bench, interrupted: &CancellationToken) -> Rows {
     let clients = options.clients.iter().copied().max().unwrap_or(1);
     let limit = Duration::from_secs(options.timeout_seconds);
@@ -103,8 +110,11 @@ async fn alone(loaded: &Loaded, options: &Bench, interrupted: &CancellationToken
         rows = program_rows(Program::Noop, &pipeline.load, options, None) => rows,
         () = interrupted.cancelled() => Ok(Vec::new()),
     };
-    pipeline.stop().await?;
-    rows
+    match (rows, pipeline.stop().await) {
+        (rows, Ok(())) => rows,
+        (Ok(_), Err(left)) => Err(left),
+        (Err(failure), Err(left)) => Err(failure.beside(left)),
+    }
 }
 
 async fn program_rows(program: Program, load: &Load, options: &Bench, worker: Option<u32>) -> Rows {

@@ -13,17 +13,19 @@ pub struct Failure {
     error: anyhow::Error,
     hint: Option<String>,
     status: u8,
+    /// What went wrong as well, while this was being cleaned up after.
+    beside: Option<Box<Self>>,
 }
 
 impl Failure {
     /// A failure with exit status 70: something of ours, or around us, does not work.
     pub fn fault(error: impl Into<anyhow::Error>) -> Self {
-        Self { error: error.into(), hint: None, status: super::status::exit_status(Ending::NoResult) }
+        Self { error: error.into(), hint: None, status: super::status::exit_status(Ending::NoResult), beside: None }
     }
 
     /// A failure with exit status 2: the command line, the configuration or the keys are wrong.
     pub fn usage(error: impl Into<anyhow::Error>) -> Self {
-        Self { error: error.into(), hint: None, status: super::status::exit_status(Ending::Usage) }
+        Self { error: error.into(), hint: None, status: super::status::exit_status(Ending::Usage), beside: None }
     }
 
     /// With what to do about it.
@@ -40,6 +42,13 @@ impl Failure {
         self
     }
 
+    /// With another failure that followed it: both are told, and the exit status is this one's.
+    #[must_use]
+    pub fn beside(mut self, other: Self) -> Self {
+        self.beside = Some(Box::new(other));
+        self
+    }
+
     /// The lines that [`report`](Self::report) prints.
     pub fn text(&self) -> String {
         let mut text = format!("error: {}\n", self.error);
@@ -48,6 +57,9 @@ impl Failure {
         }
         if let Some(hint) = &self.hint {
             writeln!(text, "hint: {hint}").unwrap_or_default();
+        }
+        if let Some(other) = &self.beside {
+            text.push_str(&other.text());
         }
         text
     }
@@ -81,6 +93,15 @@ pub fn usage(error: &clap::Error) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_two_failures_both_are_told_and_the_first_decides() {
+        let failure = Failure::usage(anyhow::anyhow!("a job failed"))
+            .hint("look")
+            .beside(Failure::fault(anyhow::anyhow!("its queue stays")));
+        assert_eq!(failure.text(), "error: a job failed\nhint: look\nerror: its queue stays\n");
+        assert_eq!(failure.status, 2);
+    }
 
     #[test]
     fn the_whole_chain_and_the_hint_are_printed() {

@@ -1,12 +1,14 @@
 //! Declaring and checking.
 
+use std::time::Duration;
+
 use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use tester_worker::broker::{Cause, Role};
 use tester_worker::config::model;
 use tester_worker::ports::conditions::Part;
 
-use crate::support::Bench;
+use crate::support::{Bench, rabbitmqctl, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn declaring_again_changes_nothing_and_checking_finds_it() {
@@ -81,5 +83,27 @@ async fn a_check_declares_nothing_and_names_all_that_is_missing() {
     bench.start().await.stop().await;
     running.ready(Part::BrokerConsume).await;
     running.stop().await;
+    bench.clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_that_expires_goes_by_itself_with_what_is_in_it_once_nobody_consumes() {
+    let mut bench = Bench::new("expires").await;
+    bench.settings = bench.settings.with_queues_expiring(Duration::from_secs(1));
+    let mut running = bench.start().await;
+    bench.send_job("default", "1", b"a job").await;
+    // Given back when the worker ends, as a worker that is killed would.
+    let delivered = running.delivery().await;
+    running.stop().await;
+    drop(delivered);
+    let queue = bench.settings.names.class_queue("default");
+    // To declare it again, even passively, would begin its time anew.
+    until("RabbitMQ has removed the queue", async || {
+        let queues = rabbitmqctl(&["list_queues", "-p", "/", "name"]).await;
+        assert!(queues.contains(&bench.settings.names.dead()), "the others stay: {queues}");
+        (!queues.lines().any(|name| name == queue)).then_some(())
+    })
+    .await;
+    assert_eq!(bench.depth(&bench.settings.names.dead()).await, 0);
     bench.clean().await;
 }

@@ -3,6 +3,8 @@
 use serde_json::Value;
 
 use super::support::bench::{Bench, Config, Keys};
+use super::support::until;
+use super::support::vhost::authority;
 use super::support::worker::command;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,15 +66,63 @@ async fn every_program_is_measured_with_every_number_of_clients() {
     assert!(lines[0].starts_with("program") && lines[1].starts_with("print"), "{stdout}");
     worker.stop().await;
 
-    // The pipeline alone needs no worker, and leaves no queue.
-    let (status, stdout, stderr) = run(&["--jobs", "50", "--clients", "4", "--program", "no-op", "--json"]).await;
-    assert_eq!(status, Some(0), "{stdout} {}", String::from_utf8_lossy(&stderr));
-    let queues = bench.vhost.rabbitmqctl(&["list_queues", "--silent", "-p", &bench.vhost.name, "name"]);
-    assert!(queues.contains("tester.jobs.default") && !queues.contains("bench-"), "{queues}");
     let (status, _, stderr) =
         run(&["--jobs", "1", "--clients", "1", "--program", "print", "--timeout-seconds", "1"]).await;
     assert_eq!(status, Some(70));
     let text = String::from_utf8_lossy(&stderr).into_owned();
     assert!(text.contains("is a worker running for this class"), "{text}");
+    bench.close().await;
+}
+
+/// The queues of a virtual host with their arguments.
+fn queues(bench: &Bench) -> String {
+    bench.vhost.rabbitmqctl(&["list_queues", "--silent", "-p", &bench.vhost.name, "name", "arguments"])
+}
+
+/// The patterns of the page for the user `bench`: configure, write, read.
+fn permissions() -> Vec<String> {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md");
+    let page = std::fs::read_to_string(page).expect("the page");
+    let (_, patterns) = page.split_once("set_permissions -p / bench ").expect("permissions for `bench`");
+    patterns.split('\'').skip(1).step_by(2).take(3).map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_pipeline_alone_needs_no_worker_and_no_key_and_leaves_no_queue() {
+    const PASSWORD: &str = "of-the-bench";
+    let mut bench = Bench::new("alone", Keys::Token).await;
+    let user = bench.vhost.add_user(PASSWORD);
+    // Exactly what the page says.
+    let patterns = permissions();
+    let allow: Vec<&str> = ["set_permissions", "-p", &bench.vhost.name, &user]
+        .into_iter()
+        .chain(patterns.iter().map(String::as_str))
+        .collect();
+    bench.vhost.rabbitmqctl(&allow);
+    let url = bench.vhost.url_as(&user, PASSWORD, &authority());
+    let variables = [("TESTER_WORKER__BROKER__URLS".to_owned(), url)];
+    let no_op = |arguments: &[&str]| {
+        let mut command = command(&variables);
+        command.args(["bench", "--program", "no-op", "--clients", "4", "--json"]).args(arguments);
+        command
+    };
+    let output = no_op(&["--jobs", "50"]).output().await.expect("run bench");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let left = queues(&bench);
+    assert!(left.contains("tester.dead") && !left.contains("bench-"), "{left}");
+    // What a worker has to verify does need one, and says so before anything is measured.
+    let output = no_op(&["--program", "print"]).output().await.expect("run bench");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && text.contains("WORKER_AUTH_TOKEN"), "{text}");
+
+    // One that is killed cannot delete its queue: RabbitMQ does, after a minute without a consumer.
+    let mut killed = no_op(&["--seconds", "3600"]).spawn().expect("start bench");
+    let line = until("its queue is there", async || {
+        queues(&bench).lines().find(|line| line.starts_with("tester.jobs.bench-")).map(str::to_owned)
+    })
+    .await;
+    killed.kill().await.expect("kill bench");
+    let words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').collect::<Vec<_>>();
+    assert!(line.contains("x-expires") && words.contains(&"60000"), "{line}");
     bench.close().await;
 }

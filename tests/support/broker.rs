@@ -16,7 +16,7 @@ use lapin::options::{
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
 use secrecy::SecretString;
-use tester_worker::broker::topology::{Names, Topology};
+use tester_worker::broker::topology::Names;
 use tester_worker::broker::{Broker, BrokerEvents, BrokerPublisher, Cause, Gate, Parts, Role, Settings, Timeouts};
 use tester_worker::config::model;
 use tester_worker::ports::conditions::{Conditions, Part, State};
@@ -240,7 +240,7 @@ impl Bench {
 
     /// Deletes everything of this test.
     pub(crate) async fn clean(self) {
-        let topology = Topology::describe(&self.settings.names, &self.settings.classes);
+        let topology = self.settings.describe_topology();
         for queue in &topology.queues {
             self.delete_queue(&queue.name).await;
         }
@@ -263,6 +263,7 @@ pub(crate) fn settings(prefix: &str, urls: &[String]) -> Settings {
         slots: 2,
         heartbeat_seconds: 10,
         consumer_timeout: Duration::from_mins(30),
+        queues_expire: None,
         timeouts: Timeouts { backoff_max: Duration::from_millis(500), ..Timeouts::default() },
     }
 }

@@ -43,11 +43,15 @@ impl Pipeline {
         }
         let error =
             anyhow::anyhow!("RabbitMQ sends no jobs to the class `{}` that was made to measure", pipeline.load.class);
-        pipeline.stop().await?;
-        Err(Failure::fault(error).hint("`doctor` says what this user may not do; --program leaves `no-op` out"))
+        let failure =
+            Failure::fault(error).hint("`doctor` says what this user may not do; --program leaves `no-op` out");
+        Err(match pipeline.stop().await {
+            Ok(()) => failure,
+            Err(left) => failure.beside(left),
+        })
     }
 
-    /// Ends it and deletes its queue.
+    /// Ends it and deletes its queue, which would stay for another minute.
     pub(super) async fn stop(self) -> Result<(), Failure> {
         self.worker.stop().await;
         let operator = Operator::connect(&self.load.settings).await.map_err(Failure::fault)?;

@@ -13,7 +13,7 @@ const CASES: usize = 50;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Program {
     /// Nothing, without a sandbox or a worker: signing, publishing, verifying and acknowledging alone, by a pipeline in this
-    /// process, on a queue of its own
+    /// process, on a queue of its own, with a key of its own
     #[value(name = "no-op")]
     Noop,
     /// A program that does nothing, in the profile `python`
@@ -38,6 +38,14 @@ impl Program {
             Self::Print => "print",
             Self::Pytest => "pytest",
             Self::Cases => "cases",
+        }
+    }
+
+    /// Whether workers run it, so that they must be able to verify its jobs.
+    pub(super) const fn needs_worker(self) -> bool {
+        match self {
+            Self::Noop => false,
+            Self::True | Self::Print | Self::Pytest | Self::Cases => true,
         }
     }
 
