@@ -67,6 +67,13 @@ fn a_file_changes_only_what_it_names() {
 }
 
 #[test]
+fn extra_sandboxes_have_a_bound() {
+    assert_eq!(load("[pool]\nextra_max = 1000\n", &[]).unwrap().config.pool.extra_max, 1000);
+    refused("[pool]\nextra_max = 1001\n", &["`pool.extra_max`", "is 1001, but must be 0 to 1000", "a container"]);
+    refused(&format!("[pool]\nextra_max = {}\n", i64::MAX), &["must be 0 to 1000"]);
+}
+
+#[test]
 fn a_sandbox_for_several_jobs_is_a_choice_that_is_told() {
     let loaded = load("[profiles.python]\nuses_per_sandbox = 2\n", &[]).unwrap();
     assert_eq!(loaded.config.profiles["python"].uses_per_sandbox, 2);

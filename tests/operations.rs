@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tester_worker::config::model::Config;
+use tester_worker::config::{Environment, load_from};
 use tester_worker::ports::conditions::Part;
+use tester_worker::sandbox::Size;
 use tester_worker::telemetry::labels::ReconnectCause;
 
 fn root() -> PathBuf {
@@ -162,5 +165,27 @@ fn every_cause_is_explained_and_every_metric_exists() {
     for name in code(&page).iter().filter(|name| name.starts_with("tester_worker_")) {
         let name = name.split('{').next().unwrap_or_default();
         assert!(metrics.contains(&format!("| `{name}` |")), "`{name}` is no metric");
+    }
+}
+
+#[test]
+fn the_size_of_a_host_is_the_sum_that_the_worker_reckons() {
+    let page = page();
+    let size = between(&page, "\n## Size\n", "\n## ");
+    assert!(size.contains(&Size::formula()), "the page has another sum than\n{}", Size::formula());
+    let environment = Environment { host_name: "host".to_owned(), ..Environment::default() };
+    let config = load_from(None, &environment).unwrap().config;
+    let needed = |memory_bytes: Option<u64>| {
+        let mut config: Config = config.clone();
+        for profile in config.profiles.values_mut().filter(|_| memory_bytes.is_some()) {
+            profile.limits_max.memory_bytes = memory_bytes;
+        }
+        Size::of(&config).with_extras_mib(config.pool.extra_max)
+    };
+    for (memory_bytes, says) in
+        [(Some(268_435_456), " = {} MiB. It fits"), (None, " = {})"), (Some(536_870_912), "536870912 ({})")]
+    {
+        let says = says.replace("{}", &needed(memory_bytes).to_string());
+        assert!(size.contains(&says), "`{says}` is not on the page");
     }
 }

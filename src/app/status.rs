@@ -30,7 +30,8 @@ impl<S: Sandboxing> StatusSource for Overview<S> {
             .into_iter()
             .map(|(name, count, digest)| {
                 let shown = json!({
-                    "image_digest": digest, "warm": count.warm, "leased": count.leased, "waiting": count.waiting,
+                    "image_digest": digest, "wanted": count.wanted, "warm": count.warm, "leased": count.leased,
+                    "waiting": count.waiting,
                 });
                 (name, shown)
             })

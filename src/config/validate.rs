@@ -10,12 +10,13 @@ use secrecy::ExposeSecret as _;
 use tracing_subscriber::EnvFilter;
 
 use super::inspect::join;
-use super::model::{Broker, Config, Docker, Keys, Log, Protocol, Sidecar, Worker};
+use super::model::{Broker, Config, Docker, Keys, Log, Pool, Protocol, Sidecar, Worker};
 use super::problem::Problem;
 use crate::domain::limits::Limits;
 
 const BODY_BYTES_MAX: usize = 128 << 20;
 const SLOTS_MAX: usize = 1000;
+const EXTRA_MAX: usize = 1000;
 const STALLED_SECONDS_MIN: u64 = 5;
 const WEIGHT_MAX: u32 = 1000;
 const NAME_BYTES_MAX: usize = 64;
@@ -32,7 +33,7 @@ pub(in crate::config) fn check(config: &Config) -> Vec<Problem> {
     policies(config, &mut problems);
     protocol(&config.protocol, &mut problems);
     docker(&config.docker, &mut problems);
-    at_least_one("pool.create_parallel_max", config.pool.create_parallel_max, &mut problems);
+    pool(config.pool, &mut problems);
     if !config.profiles.values().any(|profile| profile.enabled) {
         problems.push(Problem::new("profiles", "there is no profile: no job could run"));
     }
@@ -211,6 +212,16 @@ fn docker(docker: &Docker, problems: &mut Vec<Problem>) {
     }
     if docker.timeout_seconds == 0 {
         problems.push(Problem::new("docker.timeout_seconds", "is 0: no call could ever succeed"));
+    }
+}
+
+fn pool(pool: Pool, problems: &mut Vec<Problem>) {
+    let Pool { create_parallel_max, extra_max } = pool;
+    at_least_one("pool.create_parallel_max", create_parallel_max, problems);
+    if extra_max > EXTRA_MAX {
+        let message = format!("is {extra_max}, but must be 0 to {EXTRA_MAX}");
+        let hint = "each is a container that is kept ready; more than worker.slots are rarely of use";
+        problems.push(Problem::new("pool.extra_max", message).hint(hint));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bollard::models::SystemInfo;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +14,9 @@ use super::engine::{DockerError, Engine};
 use super::image;
 use super::launch::Maker;
 use super::leftovers;
+use super::room;
 use super::runner_volume;
+use super::size::Size;
 use crate::config::model::Config;
 use crate::domain::limits::Limits;
 use crate::ports::diagnosis::Finding;
@@ -44,7 +47,16 @@ pub async fn examine(config: &Config, epoch: &str) -> Vec<Finding> {
             return findings;
         }
     }
-    findings.push(host(&engine).await);
+    match room::ask(&engine).await {
+        Err(error) => {
+            let hint = "look at the daemon's log (journalctl -u docker)";
+            findings.push(Finding::bad("host", error.to_string(), hint));
+        }
+        Ok(info) => {
+            let memory = room::finding(&info, Size::of(config), config.pool.extra_max);
+            findings.extend([host(info), memory]);
+        }
+    }
     // The daemon of another machine has another kernel.
     if config.docker.host.starts_with("unix:")
         && let Ok(pattern) = tokio::fs::read_to_string(CORE_PATTERN).await
@@ -86,39 +98,31 @@ fn crash_handler(pattern: &str) -> Finding {
     Finding::good(NAME, format!("none (kernel.core_pattern is `{pattern}`)"))
 }
 
-async fn host(engine: &Engine) -> Finding {
-    match engine.call(DockerOperation::Ping, |docker| async move { docker.info().await }).await {
-        Err(error) => Finding::bad("host", error.to_string(), "look at the daemon's log (journalctl -u docker)"),
-        Ok(info) => {
-            let cgroup = info.cgroup_version.map_or_else(|| "unknown".to_owned(), |version| format!("v{version}"));
-            let security = info.security_options.unwrap_or_default().join(", ");
-            let text = format!("cgroup {cgroup}, runtime {}, {security}", info.default_runtime.unwrap_or_default());
-            let missing: Vec<&str> = [
-                ("memory limits", info.memory_limit),
-                ("process limits", info.pids_limit),
-                ("CPU quotas", info.cpu_cfs_quota),
-            ]
+fn host(info: SystemInfo) -> Finding {
+    let cgroup = info.cgroup_version.map_or_else(|| "unknown".to_owned(), |version| format!("v{version}"));
+    let security = info.security_options.unwrap_or_default().join(", ");
+    let text = format!("cgroup {cgroup}, runtime {}, {security}", info.default_runtime.unwrap_or_default());
+    let missing: Vec<&str> =
+        [("memory limits", info.memory_limit), ("process limits", info.pids_limit), ("CPU quotas", info.cpu_cfs_quota)]
             .into_iter()
             .filter_map(|(name, has)| (has == Some(false)).then_some(name))
             .collect();
-            if !missing.is_empty() {
-                let text = format!("{text}; the kernel cannot give {}", missing.join(", "));
-                return Finding::bad("host", text, "boot with cgroup_enable=memory, or use another kernel");
-            }
-            if !security.contains("seccomp") {
-                return Finding::bad("host", text, "Docker must have seccomp: use a kernel with CONFIG_SECCOMP_FILTER");
-            }
-            if cgroup == "v1" {
-                let hint = "buffers of loopback sockets do not count as a sandbox's memory under cgroup v1; use a host with v2";
-                return Finding::doubtful("host", text, hint);
-            }
-            if info.swap_limit == Some(false) {
-                let hint = "swap cannot be limited; turn it off (swapoff -a), or boot with swapaccount=1";
-                return Finding::doubtful("host", text, hint);
-            }
-            Finding::good("host", text)
-        }
+    if !missing.is_empty() {
+        let text = format!("{text}; the kernel cannot give {}", missing.join(", "));
+        return Finding::bad("host", text, "boot with cgroup_enable=memory, or use another kernel");
     }
+    if !security.contains("seccomp") {
+        return Finding::bad("host", text, "Docker must have seccomp: use a kernel with CONFIG_SECCOMP_FILTER");
+    }
+    if cgroup == "v1" {
+        let hint = "buffers of loopback sockets do not count as a sandbox's memory under cgroup v1; use a host with v2";
+        return Finding::doubtful("host", text, hint);
+    }
+    if info.swap_limit == Some(false) {
+        let hint = "swap cannot be limited; turn it off (swapoff -a), or boot with swapaccount=1";
+        return Finding::doubtful("host", text, hint);
+    }
+    Finding::good("host", text)
 }
 
 /// Makes one sandbox, attacks its walls, removes it.

@@ -20,7 +20,9 @@ use super::leftovers;
 use super::pool::{PoolCount, ProfilePool, Shared};
 use super::proof::Proof;
 use super::reaper::Reaper;
+use super::room;
 use super::running::{Running, unavailable};
+use super::size::Size;
 use crate::config::model::{Config, Profile};
 use crate::domain::job::Job;
 use crate::ports::conditions::Conditions;
@@ -59,7 +61,8 @@ impl Phase {
 
 impl Sandboxes {
     /// Starts the pools. They fill in the background, once their walls held against an attack of our own; `conditions`
-    /// say when they are warm.
+    /// say when they are warm. How many sandboxes they may keep beyond `warm` is known once Docker has told of its host's
+    /// memory.
     ///
     /// The worker's id and `epoch` name and label everything that is made.
     pub fn start(config: &Config, epoch: &str, conditions: &Conditions, metrics: &Metrics) -> Self {
@@ -67,12 +70,21 @@ impl Sandboxes {
         // A worker that lacks a wall on purpose would find that out, and take no job.
         #[cfg(feature = "without-walls")]
         let proof = if super::without::is_anything_gone() { Proof::waived() } else { proof };
-        Self::start_with(config, epoch, (conditions, metrics), proof)
+        let started = Self::start_with(config, epoch, (conditions, metrics), proof);
+        let (shared, stop) = (started.shared.clone(), started.fillers.stop.clone());
+        let (size, extra_max) = (Size::of(config), config.pool.extra_max);
+        started.fillers.tasks.spawn(async move {
+            stop.run_until_cancelled(room::open(shared, size, extra_max)).await;
+        });
+        started
     }
 
-    /// The same without the attack: for one job of the user's own, who waits for it. `doctor` attacks.
+    /// The same without the attack and whatever the host's memory is: for one job of the user's own, who waits for it. `doctor`
+    /// looks at both.
     pub fn start_unproved(config: &Config, epoch: &str, conditions: &Conditions, metrics: &Metrics) -> Self {
-        Self::start_with(config, epoch, (conditions, metrics), Proof::waived())
+        let started = Self::start_with(config, epoch, (conditions, metrics), Proof::waived());
+        room::allow(&started.shared, config.pool.extra_max);
+        started
     }
 
     fn start_with(config: &Config, epoch: &str, shown: (&Conditions, &Metrics), proof: Proof) -> Self {
@@ -89,7 +101,7 @@ impl Sandboxes {
             metrics: metrics.clone(),
             fillers: fillers.tasks.clone(),
             creations: Arc::new(Semaphore::new(config.pool.create_parallel_max)),
-            extras: Arc::new(Semaphore::new(config.pool.extra_max)),
+            extras: Arc::new(Semaphore::new(0)),
             health,
             runner_volume_ensured: Arc::new(tokio::sync::Mutex::new(false)),
             proof: Arc::new(proof),
@@ -98,9 +110,9 @@ impl Sandboxes {
         let mut pools = BTreeMap::new();
         for (name, profile) in &config.profiles {
             let limits = crate::domain::limits::Limits::default().overlaid(&profile.limits);
-            let sizes = (profile.warm, config.worker.slots);
+            let places = config.pool.extra_max + config.worker.slots;
             let print = Blueprint::new(&limits).with_template(profile.is_warm());
-            let pool = Arc::new(ProfilePool::new(name, profile, print, sizes, shared.clone()));
+            let pool = Arc::new(ProfilePool::new(name, profile, print, places, shared.clone()));
             fillers.tasks.spawn(Arc::clone(&pool).run_filler(fillers.stop.clone()));
             pools.insert(name.clone(), (profile.clone(), pool));
         }
@@ -134,13 +146,18 @@ impl Sandboxes {
     ///
     /// Call it when no job runs any more: a job that does loses its sandbox.
     pub async fn stop(self, limit: Duration) {
-        // The fillers first: as they end they post what is idle or half made. Then the reaper, once it is done with that.
-        let both = async {
+        // The fillers first: as they end they post what is idle or half made. Then the reaper, once it is done with that. Then
+        // there should be nothing.
+        let all = async {
             self.fillers.end().await;
             self.reaper.end().await;
+            leftovers::sweep_own(&self.shared.maker).await
         };
-        if tokio::time::timeout(limit, both).await.is_err() {
-            tracing::warn!("some sandboxes could not be removed in time; the next start finds them");
+        match tokio::time::timeout(limit, all).await {
+            Ok(Ok(())) => {}
+            // Where Docker is away, the volume below says so too.
+            Ok(Err(error)) => tracing::debug!("nobody knows whether sandboxes are left: {error}"),
+            Err(_elapsed) => tracing::warn!("some sandboxes could not be removed in time; the next start finds them"),
         }
         if let Err(error) = leftovers::sweep_volumes(&self.shared.maker, true).await {
             tracing::warn!("the runner volume stays: {error}");

@@ -1,4 +1,5 @@
-//! What dead workers left behind: exited sandboxes, containers that never started, volumes of other versions.
+//! What dead workers left behind: exited sandboxes, containers that never started, volumes of other versions. And what this
+//! one would leave.
 //!
 //! A worker's death ends its sandboxes, so a labelled container that has exited is garbage, whoever made it; a
 //! container's host name changes between starts, so no worker could tell its own by id alone.
@@ -18,12 +19,7 @@ const OLD_SECONDS: i64 = 600;
 
 /// Removes what is certainly garbage; returns how many containers that were.
 pub(super) async fn sweep(maker: &Maker, now_unix_seconds: i64) -> Result<usize, DockerError> {
-    let filters = HashMap::from([("label".to_owned(), vec![LABEL_ID.to_owned()])]);
-    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-    let found = maker
-        .engine
-        .call(DockerOperation::List, |docker| async move { docker.list_containers(Some(options)).await })
-        .await?;
+    let found = labelled(maker, vec![LABEL_ID.to_owned()]).await?;
     let garbage: Vec<String> = found
         .iter()
         .filter(|container| is_garbage(container, &maker.epoch, now_unix_seconds))
@@ -37,6 +33,25 @@ pub(super) async fn sweep(maker: &Maker, now_unix_seconds: i64) -> Result<usize,
         }
     }
     Ok(garbage.len())
+}
+
+/// Removes what this worker made itself, when it makes nothing any more.
+///
+/// A creation whose answer was lost may come to be after the reaper was told that there is no container of its name.
+pub(super) async fn sweep_own(maker: &Maker) -> Result<(), DockerError> {
+    let labels = maker.labels().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    for name in labelled(maker, labels).await?.iter().filter_map(name) {
+        tracing::info!("removing `{name}`, which came to be after its creation was given up");
+        maker.remove(&name).await?;
+    }
+    Ok(())
+}
+
+/// All containers with these labels.
+async fn labelled(maker: &Maker, labels: Vec<String>) -> Result<Vec<ContainerSummary>, DockerError> {
+    let filters = HashMap::from([("label".to_owned(), labels)]);
+    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+    maker.engine.call(DockerOperation::List, |docker| async move { docker.list_containers(Some(options)).await }).await
 }
 
 /// Removes runner volumes of other versions, and this version's when `own` is set. One that is in use stays.

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool::unmanaged::{Object, Pool};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -43,7 +43,8 @@ pub(super) struct Shared {
     pub(super) reaper: Reaper,
     /// Creations at the same time, over all profiles.
     pub(super) creations: Arc<Semaphore>,
-    /// Sandboxes that may be kept ready beyond what the profiles keep, over all of them.
+    /// Sandboxes that may be kept ready beyond what the profiles keep, over all of them. None until [`super::room`] says how
+    /// many there may be.
     pub(super) extras: Arc<Semaphore>,
     pub(super) health: Arc<Health>,
     pub(super) metrics: Metrics,
@@ -68,14 +69,14 @@ pub(super) struct ProfilePool {
     pub(super) warm: usize,
     pub(super) shared: Shared,
     pub(super) sandboxes: Pool<Sandbox>,
+    /// Whose job is the next to have a sandbox: it is given to waiting jobs in the order in which they came.
+    turn: tokio::sync::Mutex<()>,
     pub(super) waiting: AtomicUsize,
     /// Sandboxes that jobs have and that will be there for another job.
     pub(super) expected: AtomicUsize,
     /// Those of them whose job has ended.
     pub(super) emptying: AtomicUsize,
     pub(super) demand: Mutex<Demand>,
-    /// One for each sandbox that is wanted beyond the floor: all profiles share them.
-    pub(super) extras: Mutex<Vec<OwnedSemaphorePermit>>,
     /// Whether the filler has ended, so that nothing may come back any more.
     pub(super) closed: Mutex<bool>,
     pub(super) changed: Arc<Notify>,
@@ -89,6 +90,8 @@ pub(super) struct ProfilePool {
 /// How many sandboxes a pool has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolCount {
+    /// Should be ready: what the profile keeps, and what jobs were found to need beyond it.
+    pub wanted: usize,
     /// Ready for a job.
     pub warm: usize,
     /// Running a job, or being emptied or removed after one.
@@ -98,15 +101,10 @@ pub struct PoolCount {
 }
 
 impl ProfilePool {
-    pub(super) fn new(
-        name: &str,
-        profile: &Profile,
-        blueprint: Blueprint,
-        sizes: (usize, usize),
-        shared: Shared,
-    ) -> Self {
-        let (warm, slots) = sizes;
-        let extra = shared.extras.available_permits();
+    /// A pool with so many places besides those for its warm sandboxes: for extra ones, and one for each slot, which may
+    /// hold one while the pool is being refilled behind it.
+    pub(super) fn new(name: &str, profile: &Profile, blueprint: Blueprint, places: usize, shared: Shared) -> Self {
+        let warm = profile.warm;
         Self {
             profile: name.to_owned(),
             image_name: profile.image.clone(),
@@ -115,13 +113,12 @@ impl ProfilePool {
             cold: Mutex::new(None),
             warm,
             shared,
-            // Every slot may hold one while the pool is being refilled behind it.
-            sandboxes: Pool::new(warm + extra + slots),
+            sandboxes: Pool::new(warm + places),
+            turn: tokio::sync::Mutex::new(()),
             waiting: AtomicUsize::new(0),
             expected: AtomicUsize::new(0),
             emptying: AtomicUsize::new(0),
-            demand: Mutex::new(Demand::new(warm, warm + extra)),
-            extras: Mutex::new(Vec::new()),
+            demand: Mutex::new(Demand::new(warm)),
             closed: Mutex::new(false),
             changed: Arc::new(Notify::new()),
             facts: Mutex::new(None),
@@ -148,6 +145,20 @@ impl ProfilePool {
         let _waiting = Waiting::new(&self.waiting);
         let mut failure = self.failure.subscribe();
         let mut missed = false;
+        let _turn = match self.turn.try_lock() {
+            Ok(turn) => turn,
+            Err(_another_waits) => {
+                // Where one is ready, the other is only taking its own.
+                if self.sandboxes.status().available == 0 {
+                    missed = true;
+                    self.missed();
+                    self.changed.notify_one();
+                }
+                // First come, first served, and whoever got a sandbox that had died is still the next. Where none can be made,
+                // each hears of it from the one before.
+                self.turn.lock().await
+            }
+        };
         loop {
             // No word to the filler about a sandbox that is taken: the session gives it once the program has started,
             // so that nothing is created while a job is on its way.
@@ -209,8 +220,8 @@ impl ProfilePool {
             if retry.is_none_or(|(at, _)| at <= Instant::now()) {
                 retry = self.fill(&mut creations, retry).await;
             }
-            self.tell(creations.len());
             let settles_at = self.look_at_demand();
+            self.tell(creations.len());
             tokio::select! {
                 () = cancel.cancelled() => break,
                 () = self.changed.notified() => {}
@@ -356,3 +367,6 @@ impl ProfilePool {
 fn closed() -> Arc<DockerError> {
     Arc::new(DockerError::Runner { reason: "the worker is stopping".to_owned() })
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,13 +41,8 @@ impl ProfilePool {
         if covered || self.is_failing() {
             return;
         }
-        let mut demand = self.demand.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Ok(extra) = Arc::clone(&self.shared.extras).try_acquire_owned() {
-            self.extras.lock().unwrap_or_else(PoisonError::into_inner).push(extra);
-            demand.missed();
-        } else {
-            demand.used_up();
-        }
+        let extra = Arc::clone(&self.shared.extras).try_acquire_owned().ok();
+        self.demand.lock().unwrap_or_else(PoisonError::into_inner).missed(extra);
     }
 
     /// Removes what has been of no use, notes how many are ready, and says when there may be too many.
@@ -65,7 +60,6 @@ impl ProfilePool {
         }
         let wanted = demand.wanted();
         drop(demand);
-        self.extras.lock().unwrap_or_else(PoisonError::into_inner).truncate(wanted.saturating_sub(self.warm));
         while self.sandboxes.status().available > wanted.max(self.waiting.load(Ordering::Relaxed)) {
             let Ok(found) = self.sandboxes.try_get() else { return };
             self.doom_idle(found);
@@ -99,6 +93,7 @@ impl ProfilePool {
         let (metrics, count) = (&self.shared.metrics, self.count());
         metrics.pool(&self.profile, PoolState::Warm, count.warm);
         metrics.pool(&self.profile, PoolState::Leased, count.leased);
+        metrics.pool_wanted(&self.profile, count.wanted);
     }
 
     /// Looks at every idle sandbox once.
@@ -121,6 +116,7 @@ impl ProfilePool {
     pub(super) fn count(&self) -> PoolCount {
         let status = self.sandboxes.status();
         PoolCount {
+            wanted: self.wanted(),
             warm: status.available,
             leased: status.size.saturating_sub(status.available),
             waiting: self.waiting.load(Ordering::Relaxed),

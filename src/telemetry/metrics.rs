@@ -127,6 +127,8 @@ families! {
     "Sandboxes of profiles with a warm interpreter by whether they have one" warmed: Family<Warming, Counter> = Family::default();
     "From the request for a sandbox to its runner's first word" container_create_seconds: Histogram = histogram();
     "Sandboxes of the pool" pool: Family<Pooled, Gauge> = Family::default();
+    "Sandboxes that a pool wants ready: `warm`, and as many more as jobs were found to need" pool_wanted: Family<OfProfile, Gauge> = Family::default();
+    "Sandboxes that all pools together may want beyond `warm`, as far as Docker's host has memory for them" pool_extra_max: Gauge = Gauge::default();
     "How long a job waited for a sandbox" lease_wait_seconds: Histograms<OfProfile> =
         Family::new_with_constructor(histogram);
     "Calls to the Docker daemon that failed" docker_errors: Family<Docker, Counter> = Family::default();
@@ -263,6 +265,16 @@ impl Metrics {
     pub fn pool(&self, profile: &str, state: PoolState, count: usize) {
         let labels = Pooled { profile: self.profile(profile), state };
         self.all.pool.get_or_create(&labels).set(whole(count));
+    }
+
+    /// So many sandboxes of a profile should be ready.
+    pub fn pool_wanted(&self, profile: &str, count: usize) {
+        self.all.pool_wanted.get_or_create(&OfProfile { profile: self.profile(profile) }).set(whole(count));
+    }
+
+    /// So many sandboxes may be wanted beyond `warm`.
+    pub fn pool_extra_max(&self, count: usize) {
+        self.all.pool_extra_max.set(whole(count));
     }
 
     /// A sandbox of a profile with a warm interpreter was made.

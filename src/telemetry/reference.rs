@@ -22,7 +22,12 @@ const NORMAL: &str = "
 ## What normal looks like
 
 - `tester_worker_amqp_connected` is 1 for both roles, and `tester_worker_reconnects_total` stands still.
-- `tester_worker_pool{state=\"warm\"}` comes back to the profile's `warm` within a second of a job.
+- `tester_worker_pool{state=\"warm\"}` comes back to `tester_worker_pool_wanted` within a second of a job. The latter is the profile's
+  `warm`, and more for as long as jobs come in bursts that need it: that is the demand. All profiles together want at most
+  `tester_worker_pool_extra_max` more than their `warm`.
+- `tester_worker_containers_total{event=\"created\"}` grows by one for each job, and by nothing for those that reuse a sandbox: that is the
+  rate at which pools are refilled. `tester_worker_container_create_seconds` stays below half a second. If it grows, the host is busy.
+- `tester_worker_lease_wait_seconds` stays in the milliseconds. A quarter of a second is a job that waited for a sandbox to be made.
 - `tester_worker_stage_seconds` of `leased` and `started` stays in the milliseconds. If `leased` grows, raise `warm` or `slots`.
 - `tester_worker_jobs_dead_lettered_total` stands still. If it does not, somebody sends what nobody signed, or signs wrongly:
   `tester-worker dead list`.

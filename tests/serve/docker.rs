@@ -205,6 +205,27 @@ async fn a_line_to_a_running_sandbox_that_is_cut_blames_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_creation_that_was_given_up_and_comes_to_be_later_leaves_nothing() {
+    let bench = Bench::new("docker-late", Keys::Token).await;
+    let proxy = FaultyDocker::new(bench.folder.path());
+    let mut worker = started(&bench, "worker", &proxy);
+    worker.ready().await;
+    proxy.break_call(CREATE, Fault::Late);
+    let job = bench.client.send(needing(CREATE)).await;
+    until("a container comes to be that the worker does not know of", async || {
+        docker::containers(&worker.id).await.iter().any(|(_, state)| state == "created").then_some(())
+    })
+    .await;
+    proxy.heal();
+    is_right(&bench, &job).await;
+    worker.ready().await;
+    worker.until_metric("tester_worker_pool", &[("profile", "python"), ("state", "starting")], 0.0).await;
+    let made = docker::containers(&worker.id).await;
+    assert!(made.iter().any(|(_, state)| state == "created"), "it is not there any more: {made:?}");
+    bench.end(worker).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_image_that_is_removed_under_the_worker_pauses_it_until_it_is_back() {
     let bench = Bench::new("docker-image", Keys::Token).await;
     // A name of this test's own for the same image.

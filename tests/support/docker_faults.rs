@@ -1,5 +1,5 @@
 //! A socket between the worker and Docker that breaks when it is told to: one call answered with an error, never answered,
-//! cut before Docker hears of it, or cut after; every stream frozen; every stream cut.
+//! cut before Docker hears of it, cut after, or cut and heard of too late; every stream frozen; every stream cut.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
@@ -22,6 +22,8 @@ pub(crate) enum Fault {
     Cut,
     /// Docker does it, and its answer is lost.
     AnswerLost,
+    /// The connection ends, and Docker does it after the next removal, which finds nothing to remove.
+    Late,
 }
 
 /// Which call: its method, and what its path ends with, without the query.
@@ -44,6 +46,7 @@ struct State {
     broken: Option<(Call, Fault)>,
     frozen: bool,
     hits: usize,
+    removals: usize,
     open: Vec<UnixStream>,
 }
 
@@ -151,6 +154,7 @@ impl FaultyDocker {
                 return client.shutdown(Shutdown::Both);
             }
             Some(Fault::Cut) => return client.shutdown(Shutdown::Both),
+            Some(Fault::Late) => return self.late(client, head, docker),
             Some(Fault::AnswerLost) | None => {}
         }
         let mut docker = UnixStream::connect(docker)?;
@@ -165,7 +169,27 @@ impl FaultyDocker {
             docker.shutdown(Shutdown::Both)?;
             return client.shutdown(Shutdown::Both);
         }
-        self.copy(docker, client)
+        self.copy(docker, client)?;
+        if head.starts_with(b"DELETE ") {
+            self.state.0.lock().expect("no panic").removals += 1;
+            self.state.1.notify_all();
+        }
+        Ok(())
+    }
+
+    /// Takes the whole request, ends the connection, and has Docker do it once something was removed.
+    fn late(&self, mut client: UnixStream, mut request: Vec<u8>, docker: &Path) -> io::Result<()> {
+        let head = String::from_utf8_lossy(&request).to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+        let mut body = vec![0; length.expect("a length")];
+        client.read_exact(&mut body)?;
+        request.extend(body);
+        let before = self.state.0.lock().expect("no panic").removals;
+        client.shutdown(Shutdown::Both)?;
+        self.wait_while(|state| state.removals == before);
+        let mut docker = UnixStream::connect(docker)?;
+        docker.write_all(&request)?;
+        docker.read_exact(&mut [0])
     }
 
     fn copy(&self, mut from: UnixStream, mut to: UnixStream) -> io::Result<()> {

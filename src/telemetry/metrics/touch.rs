@@ -47,6 +47,7 @@ impl Metrics {
             for start in StartKind::ALL.iter().copied() {
                 drop(all.warmed.get_or_create(&Warming { profile: profile.clone(), start }));
             }
+            drop(all.pool_wanted.get_or_create(&OfProfile { profile: profile.clone() }));
             drop(all.lease_wait_seconds.get_or_create(&OfProfile { profile }));
         }
         for reason in RejectReason::ALL {
