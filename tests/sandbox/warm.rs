@@ -1,6 +1,7 @@
 //! Profiles with a warm interpreter: the same results, sooner. How it behaves in every detail is looked at in the runner's
 //! own tests.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tester_worker::domain::content::Content;
@@ -64,6 +65,8 @@ def test_expected(): assert False
 def broken(): raise RuntimeError('setup broke')
 def test_setup(broken): pass
 def test_streams(capsys): print('x'); assert capsys.readouterr().out == 'x\\n'
+def test_modules(capsys):
+    with capsys.disabled(): print('\\nmodules', *sys.modules)
 ";
     let run = |preload: &[&str]| {
         let mut job = Job::pytest(suite);
@@ -75,14 +78,17 @@ def test_streams(capsys): print('x'); assert capsys.readouterr().out == 'x\\n'
         let out = result
             .stdout()
             .lines()
-            .filter(|line| !line.contains(" in ") && !line.contains(" at 0x"))
+            .filter(|line| !line.contains(" in ") && !line.contains(" at 0x") && !line.starts_with("modules "))
             .collect::<Vec<_>>()
             .join("\n");
-        (result.status(), result.exit(), tests, out, result.stderr())
+        let modules = result.stdout().lines().find_map(|line| Some(line.strip_prefix("modules ")?.to_owned())).unwrap();
+        let modules: BTreeSet<String> = modules.split(' ').map(str::to_owned).collect();
+        ((result.status(), result.exit(), tests, out, result.stderr()), modules)
     };
-    let warm = run(&["pytest"]);
-    assert_eq!(warm, run(&[]));
-    assert_eq!((warm.0, warm.2.len()), (Status::RuntimeError, 5));
+    let ((warm, early), (plain, late)) = (run(&["pytest"]), run(&[]));
+    assert_eq!(warm, plain);
+    assert_eq!(early.symmetric_difference(&late).collect::<Vec<_>>(), Vec::<&String>::new(), "what is imported early");
+    assert_eq!((warm.0, warm.2.len()), (Status::RuntimeError, 6));
 }
 
 #[test]
