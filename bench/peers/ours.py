@@ -102,8 +102,9 @@ class Client:
 
     def __init__(self, amqp_url):
         self.channel = pika.BlockingConnection(pika.URLParameters(amqp_url)).channel()
+        # As `submit` has it: gone with its client, which would not look for a result later.
         self.queue = f"results.measured.{uuid.uuid4().hex[:8]}"
-        self.channel.queue_declare(self.queue, durable=True, arguments={"x-queue-type": "quorum"})
+        self.channel.queue_declare(self.queue, exclusive=True, auto_delete=True)
         self.channel.basic_consume(self.queue, self.take, auto_ack=True)
         self.answer = None
 
@@ -132,7 +133,6 @@ class Client:
         return result
 
     def close(self):
-        self.channel.queue_delete(self.queue)
         self.channel.connection.close()
 
 

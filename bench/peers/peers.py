@@ -137,8 +137,8 @@ def engine_rate(parallel, seconds):
 
 
 def versions():
-    info = docker.from_env().version()
+    info, host = docker.from_env().version(), docker.from_env().info()
     components = {part["Name"]: part["Version"] for part in info["Components"]}
     return {"docker": info["Version"], "runc": components.get("runc"), "kernel": info["KernelVersion"],
             "cpus": os.cpu_count(), "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-            "cgroup": docker.from_env().info().get("CgroupVersion")}
+            "cgroup": host.get("CgroupVersion"), "storage": host.get("Driver")}
