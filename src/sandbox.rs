@@ -36,6 +36,7 @@ mod pool;
 mod proof;
 mod reaper;
 mod recycle;
+mod refill;
 mod report;
 mod room;
 mod runner_volume;

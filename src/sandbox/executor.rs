@@ -20,6 +20,7 @@ use super::leftovers;
 use super::pool::{PoolCount, ProfilePool, Shared};
 use super::proof::Proof;
 use super::reaper::Reaper;
+use super::refill::{AtWork, Working};
 use super::room;
 use super::running::{Running, unavailable};
 use super::size::Size;
@@ -102,6 +103,7 @@ impl Sandboxes {
             fillers: fillers.tasks.clone(),
             creations: Arc::new(Semaphore::new(config.pool.create_parallel_max)),
             extras: Arc::new(Semaphore::new(0)),
+            at_work: AtWork::default(),
             health,
             runner_volume_ensured: Arc::new(tokio::sync::Mutex::new(false)),
             proof: Arc::new(proof),
@@ -210,6 +212,11 @@ impl Sandboxes {
     pub(super) async fn docker_answers(&self) -> Result<(), DockerError> {
         let engine = &self.shared.maker.engine;
         engine.call(DockerOperation::Ping, |docker| async move { docker.version().await }).await.map(drop)
+    }
+
+    /// A job is at work for as long as what this returns lives.
+    pub(super) fn begin_work(&self) -> Working {
+        self.shared.at_work.begin()
     }
 
     /// Where the sandboxes are told of that jobs give back.

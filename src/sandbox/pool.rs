@@ -29,6 +29,7 @@ use super::launch::{Maker, Sandbox};
 use super::pauses::{next_attempt, sleep_until};
 use super::proof::Proof;
 use super::reaper::{Doomed, Reaper};
+use super::refill::{AtWork, Refill};
 use crate::config::model::Profile;
 use crate::telemetry::metrics::Metrics;
 
@@ -46,6 +47,8 @@ pub(super) struct Shared {
     /// Sandboxes that may be kept ready beyond what the profiles keep, over all of them. None until [`super::room`] says how
     /// many there may be.
     pub(super) extras: Arc<Semaphore>,
+    /// Beside jobs at work no stock is refilled, where that can wait.
+    pub(super) at_work: AtWork,
     pub(super) health: Arc<Health>,
     pub(super) metrics: Metrics,
     /// Where creations run: they are waited for before the reaper ends.
@@ -215,10 +218,11 @@ impl ProfilePool {
         let mut creations = JoinSet::new();
         let mut retry: Option<(Instant, Duration)> = None;
         let mut failing = self.shared.health.failing();
+        let mut refill = Refill::new(&self.shared.at_work);
         loop {
             self.sweep_dead();
             if retry.is_none_or(|(at, _)| at <= Instant::now()) {
-                retry = self.fill(&mut creations, retry).await;
+                retry = self.fill(&mut creations, &mut refill, retry).await;
             }
             let settles_at = self.look_at_demand();
             self.tell(creations.len());
@@ -226,6 +230,7 @@ impl ProfilePool {
                 () = cancel.cancelled() => break,
                 () = self.changed.notified() => {}
                 () = sleep_until(settles_at) => {}
+                () = refill.begins() => {}
                 // The pause itself is forgotten only by a success, so that failures keep getting further apart. The
                 // failure is forgotten now: a job that comes waits for the new attempt.
                 () = sleep_until(retry.map(|(at, _)| at)) => {
@@ -277,9 +282,10 @@ impl ProfilePool {
     async fn fill(
         self: &Arc<Self>,
         creations: &mut JoinSet<Result<Sandbox, DockerError>>,
+        refill: &mut Refill,
         retry: Option<(Instant, Duration)>,
     ) -> Option<(Instant, Duration)> {
-        let missing = self.missing(creations.len());
+        let missing = self.missing(creations.len(), refill);
         let idle = missing == 0 && creations.is_empty();
         let doubted = self.doubted.load(Ordering::Relaxed);
         for _ in 0..missing.max(usize::from(idle && doubted)) {

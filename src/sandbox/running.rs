@@ -15,6 +15,7 @@ use super::link::Link;
 use super::plan::{self, Asked, Stage};
 use super::pool::ProfilePool;
 use super::recycle::{self, Expected};
+use super::refill::Working;
 use super::session::{self, End, Plan, Session};
 use super::tarball;
 use crate::config::model::Profile;
@@ -50,6 +51,7 @@ pub(super) struct Running<'a> {
     isolation: Isolation,
     /// Whether a sandbox of this job turned out to be unclean.
     exchanged: bool,
+    _working: Working,
 }
 
 /// The sandbox in hand.
@@ -103,6 +105,7 @@ impl<'a> Running<'a> {
             image_digest: String::new(),
             isolation: Isolation::Fresh,
             exchanged: false,
+            _working: sandboxes.begin_work(),
         }
     }
 

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::launch::Sandbox;
 use super::pool::{PoolCount, ProfilePool};
+use super::refill::Refill;
 use crate::telemetry::labels::PoolState;
 
 impl ProfilePool {
@@ -21,13 +22,15 @@ impl ProfilePool {
         }
     }
 
-    /// How many sandboxes must be made now.
-    pub(super) fn missing(&self, creating: usize) -> usize {
+    /// How many sandboxes must be made now: for whoever waits at once, for the stock when its refilling begins.
+    pub(super) fn missing(&self, creating: usize, refill: &mut Refill) -> usize {
         let status = self.sandboxes.status();
         let load = |number: &AtomicUsize| number.load(Ordering::Relaxed);
         let there = status.available + creating;
         // What jobs will give back counts for the stock, but nobody waits for it: a job may take its time.
-        let stock = self.wanted().saturating_sub(there + load(&self.expected));
+        let wanted = self.wanted();
+        let lacking = wanted.saturating_sub(there + load(&self.expected));
+        let stock = refill.now(lacking, 2 * status.available >= wanted);
         let queue = load(&self.waiting).saturating_sub(there + load(&self.emptying));
         let room = status.max_size.saturating_sub(status.size + creating);
         stock.max(queue).min(room)

@@ -6,6 +6,7 @@ use tester_worker::domain::verdict::Status;
 use tester_worker::ports::conditions::Conditions;
 use tester_worker::sandbox::{Sandboxes, Size};
 use tester_worker::telemetry::metrics::Metrics;
+use tokio_util::sync::CancellationToken;
 
 use crate::docker;
 use crate::job::Job;
@@ -38,6 +39,44 @@ async fn after_a_burst_as_many_are_ready_as_it_needed_and_no_more_than_the_bound
         sandboxes.stop(Duration::from_secs(30)).await;
         job.leaves_nothing();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stock_that_is_enough_is_refilled_behind_a_short_job_and_beside_a_long_one() {
+    let job = Job::python("import time; time.sleep(float(input()))");
+    let mut config = job.config.clone();
+    config.pool.extra_max = 0;
+    config.profiles.retain(|name, _| name == "python");
+    config.profiles.get_mut("python").unwrap().warm = 4;
+    let metrics = Metrics::new(&config);
+    let sandboxes = Sandboxes::start_unproved(&config, "refill", &Conditions::default(), &metrics);
+    let warm = || sandboxes.status()[0].1.warm;
+    let starting = || !metrics.encode().unwrap().contains("{profile=\"python\",state=\"starting\"} 0\n");
+    // Looks again and again while the job runs: whether it had its sandbox, and whether one was being made.
+    let run = async |seconds: &str, enough: &dyn Fn(bool, bool) -> bool| {
+        docker::wait_until("the pool is filled", || warm() == 4 && !starting());
+        let (job, cancel, mut seen) = (job.clone().stdin(seconds), CancellationToken::new(), (false, false));
+        let mut running = std::pin::pin!(job.execution_until(&sandboxes, cancel.clone()));
+        let mut period = tokio::time::interval(Duration::from_millis(5));
+        loop {
+            tokio::select! {
+                execution = &mut running => return (execution.run.status, seen),
+                _ = period.tick() => {
+                    seen = (seen.0 || warm() == 3, seen.1 || starting());
+                    if enough(seen.0, warm() == 4) {
+                        cancel.cancel();
+                    }
+                }
+            }
+        }
+    };
+    let (status, (had, made)) = run("0.5", &|_, _| false).await;
+    assert_eq!((status, had, made), (Status::Ok, true, false), "nothing is made beside it");
+    let (status, (_, made)) = run("25", &|had, full| had && full).await;
+    assert_eq!((status, made), (Status::Cancelled, true), "it went on while the pool was filled");
+    docker::wait_until("the pool is filled again", || warm() == 4);
+    sandboxes.stop(Duration::from_secs(30)).await;
+    job.leaves_nothing();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

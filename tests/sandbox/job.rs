@@ -190,7 +190,12 @@ impl Job {
 
     /// The same, with everything that is known of it.
     pub(crate) async fn execution_in(&self, sandboxes: &Sandboxes) -> Execution {
-        sandboxes.execute(Arc::new(self.verified()), CancellationToken::new(), EventSink::silent()).await.unwrap()
+        self.execution_until(sandboxes, CancellationToken::new()).await
+    }
+
+    /// The same, if it is not cancelled before its end.
+    pub(crate) async fn execution_until(&self, sandboxes: &Sandboxes, cancel: CancellationToken) -> Execution {
+        sandboxes.execute(Arc::new(self.verified()), cancel, EventSink::silent()).await.unwrap()
     }
 
     #[track_caller]

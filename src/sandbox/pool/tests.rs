@@ -12,6 +12,7 @@ use crate::ports::conditions::Conditions;
 use crate::sandbox::engine::Engine;
 use crate::sandbox::link::link;
 use crate::sandbox::recycle::Past;
+use crate::sandbox::refill::AtWork;
 
 type Leasing<'a> = Pin<Box<dyn Future<Output = Result<Object<Sandbox>, Arc<DockerError>>> + Send + 'a>>;
 
@@ -31,6 +32,7 @@ fn pool(extras: usize) -> ProfilePool {
         reaper: Reaper::start(Arc::clone(&maker), Arc::clone(&health), &tasks, stopping.clone()),
         maker,
         creations: Arc::new(Semaphore::new(1)),
+        at_work: AtWork::default(),
         extras: Arc::new(Semaphore::new(extras)),
         health,
         metrics,
