@@ -72,8 +72,9 @@ PREFACE = """# Performance
 Written by `bench/peers/run`, which runs the same programs by tester-worker and by its peers on one machine and in the same
 image. Latencies are taken one call after another in an order that changes each round, and nothing is being made while somebody is
 measured; ratios are medians over the rounds, each with its own call of everybody. Our calls are those of a client in
-Python over RabbitMQ, from before the signature to the verified result: the job through a quorum queue, the result through the client's own
-queue, as `submit` has it; `isolation: fresh`, `preload = ["json"]`, or `["pytest"]` for the suite. The peers have no queue, no signature and, but for the old design and `docker run`, other limits.
+Python over RabbitMQ, from before the signature to the verified result: the job through a quorum queue, the result through the
+client's own queue, as `submit` has it; `isolation: fresh`, `preload = ["json"]`, or `["pytest"]` for the suite. The peers have no
+queue, no signature and, but for the old design and `docker run`, other limits.
 What a container's life costs is in [performance-pool.md](performance-pool.md). `tester-worker bench` measures a fleet of yours.
 """
 

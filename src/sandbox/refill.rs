@@ -1,7 +1,7 @@
 //! When a pool is refilled: behind the jobs, and not beside them, where that can wait.
 //!
 //! Making a sandbox takes an eighth of a CPU-second, spread over the processes of Docker. A job that runs beside it has the
-//! caches and the other half of its core to share: a pytest run of 118 ms was measured to take 184 ms (docs/performance.md).
+//! caches and the other half of its core to share: a pytest run of 118 ms was measured to take 184 ms (docs/adr/0016).
 
 use std::time::Duration;
 

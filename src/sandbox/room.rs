@@ -5,11 +5,9 @@ use bollard::models::SystemInfo;
 use super::engine::{DockerError, Engine};
 use super::pauses::{next_attempt, sleep_until};
 use super::pool::Shared;
-use super::size::Size;
+use super::size::{MIB, Size};
 use crate::ports::diagnosis::Finding;
 use crate::telemetry::labels::DockerOperation;
-
-const BYTES_PER_MIB: u64 = 1_048_576;
 
 /// Lets the pools keep so many sandboxes beyond their floors, all of them together.
 pub(super) fn allow(shared: &Shared, extras: usize) {
@@ -46,7 +44,7 @@ pub(super) async fn ask(engine: &Engine) -> Result<SystemInfo, DockerError> {
 
 fn memory_mib(info: &SystemInfo) -> Option<u64> {
     let bytes = info.mem_total.and_then(|bytes| u64::try_from(bytes).ok())?;
-    (bytes > 0).then_some(bytes / BYTES_PER_MIB)
+    (bytes > 0).then_some(bytes / MIB)
 }
 
 /// How many extra sandboxes there may be, told where it is not what was configured.
@@ -115,7 +113,7 @@ mod tests {
             (Some(both - 1), Colour::Yellow, 1, "1 is used"),
             (Some(both), Colour::Green, 2, "of which"),
         ] {
-            let bytes = memory.map(|mib| i64::try_from(mib * BYTES_PER_MIB + 1).unwrap());
+            let bytes = memory.map(|mib| i64::try_from(mib * MIB + 1).unwrap());
             let info = SystemInfo { mem_total: bytes, ..SystemInfo::default() };
             assert_eq!((memory_mib(&info), fitting(memory, size, 2)), (memory, extras));
             let found = finding(&info, size, 2);

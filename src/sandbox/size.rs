@@ -5,7 +5,8 @@ use super::blueprint::{RUNNER_MEMORY_BYTES, TEMPLATE_MEMORY_BYTES};
 use crate::config::model::{Config, Profile};
 use crate::domain::limits::Limits;
 
-const MIB: u64 = 1_048_576;
+/// Bytes of a MiB.
+pub(super) const MIB: u64 = 1_048_576;
 
 /// A container beside the job in it: its shim and its runner, in MiB.
 const CONTAINER_MIB: u64 = 15;
