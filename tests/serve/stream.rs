@@ -163,14 +163,16 @@ async fn many_small_writes_are_few_events_and_a_flood_is_told_up_to_its_limit() 
     let client = &bench.client;
     let words = "import os\nfor _ in range(20000):\n    os.write(1, b'o')\n    os.write(2, b'e')";
     let job = client.send(streaming(words)).await;
-    let run = client.result(&job).await.outcome.run;
+    let outcome = client.result(&job).await.outcome;
+    let run = outcome.run;
     assert_eq!((run.status, run.stdout.bytes_total, run.stderr.bytes_total), (Status::Ok, 20_000, 20_000));
     let few = events(client, &job, &client.inbox());
     assert_contiguous(&few);
     assert_eq!(told(&few, EventName::Stdout), run.stdout.content.as_bytes());
     assert_eq!(told(&few, EventName::Stderr), run.stderr.content.as_bytes());
-    // A chunk is gathered for 50 ms, so there are at most 20 a second and stream, and the last ones.
-    let most = 3.0 + 40.0 * run.usage.expect("usage").wall_seconds;
+    // A chunk is gathered for 50 ms, so there are at most 20 a second and stream, and the last ones. Of the seconds in which the
+    // worker read, that is: 40,000 writes are still on their way when the program has ended.
+    let most = 3.0 + 40.0 * outcome.timings.run_seconds.expect("a time");
     let number = f64::from(u32::try_from(few.len()).expect("not so many events"));
     assert!(number <= most, "{number} events, at most {most}");
 
