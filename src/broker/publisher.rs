@@ -4,6 +4,8 @@
 //! it confirms it, and the return names no publish; the client library gives it to whichever confirmation of that
 //! channel comes next. With two in flight a result that nobody received could pass for delivered, and the delivered
 //! one for lost. With one it cannot, and a missing exchange, which closes the channel, costs one publish only.
+//!
+//! What is in flight is bounded in bytes too: the client library has a copy of each body until it has sent it.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +29,11 @@ use crate::domain::settlement::PublishEnd;
 use crate::ports::messages::{Address, Outbound, Publisher};
 
 /// Publishes in flight at once, and so channels of the connection.
-const IN_FLIGHT_MAX: usize = 64;
+const IN_FLIGHT_MAX: u16 = 64;
+
+/// Bytes of bodies for each of them. Those that are larger count as several, so that at most 4 MiB are in flight, or
+/// one body that is larger than all of that: eight results of 1.4 MiB at once took 12 MB for their copies alone.
+const BODY_BYTES: usize = 65_536;
 
 /// The publish link of the moment, if there is one.
 pub(super) type Links = watch::Sender<Option<Arc<PublishLink>>>;
@@ -83,7 +89,7 @@ impl PublishLink {
         let opened = Self {
             link: Arc::clone(link),
             idle: Mutex::new(Vec::new()),
-            in_flight: Semaphore::new(IN_FLIGHT_MAX),
+            in_flight: Semaphore::new(usize::from(IN_FLIGHT_MAX)),
             doomed: CancellationToken::new(),
             redeclare: Notify::new(),
             rebind: Notify::new(),
@@ -117,7 +123,9 @@ impl PublishLink {
 
     /// Publishes once and waits for the confirmation.
     pub(super) async fn publish(&self, route: Route, message: &Outbound) -> PublishEnd {
-        let Ok(_permit) = self.in_flight.acquire().await else { return PublishEnd::NotConfirmed };
+        let Ok(_permits) = self.in_flight.acquire_many(weight(message.body.len())).await else {
+            return PublishEnd::NotConfirmed;
+        };
         let channel = match self.channel().await {
             Ok(channel) => channel,
             Err(error) => {
@@ -224,6 +232,12 @@ impl PublishLink {
     }
 }
 
+/// As how many of those in flight a body of so many bytes counts.
+fn weight(body_bytes: usize) -> u32 {
+    let shares = u16::try_from(body_bytes.div_ceil(BODY_BYTES)).unwrap_or(IN_FLIGHT_MAX);
+    u32::from(shares.clamp(1, IN_FLIGHT_MAX))
+}
+
 /// A route in a log line.
 struct Shown<'a>(&'a Route);
 
@@ -326,4 +340,20 @@ async fn anew(supervisor: &Supervisor, link: &Link) -> Result<(), BrokerError> {
     // It may take as many answers as there are exchanges and queues.
     supervisor.events.rests(Role::Publish);
     supervisor.ensure(link).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_counts_by_its_size_and_none_waits_for_ever() {
+        assert_eq!([0, 1, 65_536].map(weight), [1, 1, 1]);
+        assert_eq!(
+            [65_537, 1_468_006].map(weight),
+            [2, 23],
+            "two results with 1 MiB of output go at once, a third waits"
+        );
+        assert_eq!([4_194_304, 4_194_305, usize::MAX].map(weight), [u32::from(IN_FLIGHT_MAX); 3]);
+    }
 }
