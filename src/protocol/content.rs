@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use base64::Engine as _;
+use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
@@ -26,7 +27,9 @@ impl Serialize for Content {
         let mut map = serializer.serialize_map(Some(1))?;
         match std::str::from_utf8(self.as_bytes()) {
             Ok(text) => map.serialize_entry("text", text)?,
-            Err(_not_utf8) => map.serialize_entry("base64", &STANDARD.encode(self.as_bytes()))?,
+            Err(_not_utf8) => {
+                map.serialize_entry("base64", &format_args!("{}", Base64Display::new(self.as_bytes(), &STANDARD)))?
+            }
         }
         map.end()
     }

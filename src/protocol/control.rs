@@ -268,5 +268,5 @@ fn sign(
         job,
         worker,
     };
-    Ok(jws::sign(CONTROL_TYP, key, &serde_json::to_vec(&claims)?))
+    jws::sign(CONTROL_TYP, key, &claims)
 }

@@ -118,9 +118,7 @@ pub fn sign_event(
     key: &SigningKey,
     bytes_max: usize,
 ) -> Result<Option<Bytes>, serde_json::Error> {
-    let payload = serde_json::to_vec(claims)?;
-    let fits = jws::payload_bytes_max(EVENT_TYP, key, bytes_max).is_some_and(|most| payload.len() <= most);
-    Ok(fits.then(|| jws::sign(EVENT_TYP, key, &payload)))
+    jws::sign_within(bytes_max, EVENT_TYP, key, claims)
 }
 
 /// Verifies an event: signature, `typ`, issuer, version, that it is about this very job, and that it is whole.

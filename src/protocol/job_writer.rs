@@ -193,7 +193,7 @@ pub fn sign_job(draft: JobDraft, stamp: Stamp, key: &SigningKey) -> Result<Signe
         exp: stamp.expires_at,
         draft,
     };
-    let body = jws::sign(JOB_TYP, key, &serde_json::to_vec(&claims)?);
+    let body = jws::sign(JOB_TYP, key, &claims)?;
     let digest = JobDigest(Sha256::digest(&body).into());
     Ok(SignedJob { body, key: stamp.key, digest })
 }

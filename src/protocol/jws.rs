@@ -4,6 +4,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::write::EncoderStringWriter;
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -72,10 +73,43 @@ pub fn verify<'ring>(body: &[u8], ring: &'ring KeyRing, purpose: Purpose) -> Res
     Ok(Signed { payload: parts.payload, key })
 }
 
-/// Signs a payload.
-pub(in crate::protocol) fn sign(typ: &str, key: &SigningKey, payload: &[u8]) -> Bytes {
+/// Signs claims.
+///
+/// # Errors
+/// The claims do not go into JSON.
+pub(in crate::protocol) fn sign(
+    typ: &str,
+    key: &SigningKey,
+    claims: &impl Serialize,
+) -> Result<Bytes, serde_json::Error> {
+    Ok(seal(key, signing_input(typ, key, claims)?))
+}
+
+/// Signs claims whose token has at most so many bytes; `None` if it would have more.
+///
+/// # Errors
+/// The claims do not go into JSON.
+pub(in crate::protocol) fn sign_within(
+    token_bytes_max: usize,
+    typ: &str,
+    key: &SigningKey,
+    claims: &impl Serialize,
+) -> Result<Option<Bytes>, serde_json::Error> {
+    let token = signing_input(typ, key, claims)?;
+    let length = token.len() + 1 + encoded_len(key.algorithm().signature_bytes());
+    Ok((length <= token_bytes_max).then(|| seal(key, token)))
+}
+
+/// The token without its signature. The claims are written straight into it: large ones are never there a second time as JSON.
+fn signing_input(typ: &str, key: &SigningKey, claims: &impl Serialize) -> Result<String, serde_json::Error> {
     let mut token = signing_input_start(typ, key);
-    URL_SAFE_NO_PAD.encode_string(payload, &mut token);
+    let mut payload = EncoderStringWriter::from_consumer(&mut token, &URL_SAFE_NO_PAD);
+    serde_json::to_writer(&mut payload, claims)?;
+    payload.into_inner();
+    Ok(token)
+}
+
+fn seal(key: &SigningKey, mut token: String) -> Bytes {
     let signature = key.sign(token.as_bytes());
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut token);
@@ -181,6 +215,7 @@ impl Header {
 mod tests {
     use super::*;
     use secrecy::SecretString;
+    use serde_json::json;
 
     const PURPOSE: Purpose = Purpose { typ: "job+jwt", direction: Direction::Jobs };
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -209,7 +244,7 @@ mod tests {
     #[test]
     fn what_was_signed_is_verified() {
         let ring = ring();
-        let signed = sign("job+jwt", &key(), b"{}");
+        let signed = sign("job+jwt", &key(), &json!({})).unwrap();
         let verified = verify(&signed, &ring, PURPOSE).unwrap();
         assert_eq!(verified.payload, b"{}");
         assert_eq!(verified.key.kid(), "default");
@@ -218,7 +253,7 @@ mod tests {
 
     #[test]
     fn only_three_canonical_parts_are_a_jws() {
-        let good = String::from_utf8(sign("job+jwt", &key(), b"{}").to_vec()).unwrap();
+        let good = String::from_utf8(sign("job+jwt", &key(), &json!({})).unwrap().to_vec()).unwrap();
         let parts: Vec<&str> = good.split('.').collect();
         let [header, payload, signature] = parts[..] else { panic!("not three parts") };
         let bad = [
@@ -284,11 +319,11 @@ mod tests {
         let unknown = with_header(r#"{"alg":"HS256","kid":"other","typ":"job+jwt"}"#);
         assert_eq!(reason(&unknown), DeadReason::UnknownKey);
         for typ in ["JWT", "result+jwt", "JOB+JWT", "application/job+jwt"] {
-            assert_eq!(reason(&sign(typ, &key(), b"{}")), DeadReason::WrongTyp);
+            assert_eq!(reason(&sign(typ, &key(), &json!({})).unwrap()), DeadReason::WrongTyp);
         }
         let other = SigningKey::from_token(&SecretString::from("another token of thirty-two bytes")).unwrap();
-        assert_eq!(reason(&sign("job+jwt", &other, b"{}")), DeadReason::BadSignature);
-        let cut = sign("job+jwt", &key(), b"{}");
+        assert_eq!(reason(&sign("job+jwt", &other, &json!({})).unwrap()), DeadReason::BadSignature);
+        let cut = sign("job+jwt", &key(), &json!({})).unwrap();
         assert_eq!(reason(&cut[..cut.len() - 3]), DeadReason::BadSignature);
         assert_eq!(reason(&cut[..cut.len() - 43]), DeadReason::BadSignature, "no signature at all");
     }
@@ -298,8 +333,10 @@ mod tests {
         let key = key();
         for limit in 200..220 {
             let largest = payload_bytes_max("job+jwt", &key, limit).unwrap();
-            assert!(sign("job+jwt", &key, &vec![b'x'; largest]).len() <= limit);
-            assert!(sign("job+jwt", &key, &vec![b'x'; largest + 1]).len() > limit);
+            // A string is its characters and two quotation marks.
+            let within = |bytes: usize| sign_within(limit, "job+jwt", &key, &"x".repeat(bytes - 2)).unwrap();
+            assert!(within(largest).is_some_and(|token| token.len() <= limit), "{limit}");
+            assert_eq!(within(largest + 1), None, "{limit}");
         }
         assert_eq!(payload_bytes_max("job+jwt", &key, 10), None);
     }

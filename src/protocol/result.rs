@@ -78,14 +78,13 @@ pub enum SignError {
 /// [`SignError`].
 pub fn sign_result(claims: &ResultClaims, key: &SigningKey, result_bytes_max: usize) -> Result<Bytes, SignError> {
     let too_large = || SignError::TooLarge { bytes_max: result_bytes_max };
-    let payload_max = jws::payload_bytes_max(RESULT_TYP, key, result_bytes_max).ok_or_else(too_large)?;
-    let payload = serde_json::to_vec(claims)?;
-    if payload.len() <= payload_max {
-        return Ok(jws::sign(RESULT_TYP, key, &payload));
+    if let Some(whole) = jws::sign_within(result_bytes_max, RESULT_TYP, key, claims)? {
+        return Ok(whole);
     }
+    let payload_max = jws::payload_bytes_max(RESULT_TYP, key, result_bytes_max).ok_or_else(too_large)?;
     let note = format!("the result was cut to fit {result_bytes_max} bytes");
     let fitting = cut::cut_to(claims, payload_max, &note)?.ok_or_else(too_large)?;
-    Ok(jws::sign(RESULT_TYP, key, &serde_json::to_vec(&fitting)?))
+    Ok(jws::sign(RESULT_TYP, key, &fitting)?)
 }
 
 /// Verifies a result: signature, `typ`, issuer, version, and that it answers this very job.

@@ -24,20 +24,21 @@ pub(super) struct Context {
     pub(super) memory_bytes: u64,
 }
 
-/// The record of a session whose end is about the program. `None`: the end is our fault, and nothing can be said.
-pub(super) fn record(session: &Session, context: Context) -> Option<RunRecord> {
-    match &session.end {
-        End::Reported(ended) => Some(reported(session, ended, context)),
-        End::Lost if context.container_oom && session.started_at.is_some() => {
-            Some(unreported(session, context, Cause::Exited, EndedBy::Kernel))
-        }
-        End::Overdue { started: true } => Some(unreported(session, context, Cause::Wall, EndedBy::Worker)),
-        End::Cancelled => Some(unreported(session, context, Cause::Cancelled, EndedBy::Worker)),
-        End::Lost | End::Fault(_) | End::Overdue { started: false } => None,
-    }
+/// The record of a session whose end is about the program, with what it wrote. Else the end, which is our fault: nothing
+/// can be said of the program.
+pub(super) fn record(session: Session, context: Context) -> Result<RunRecord, End> {
+    let started = session.started_at.is_some();
+    let (cause, ended_by) = match &session.end {
+        End::Reported(ended) => return Ok(reported((session.stdout, session.stderr), ended, context)),
+        End::Lost if context.container_oom && started => (Cause::Exited, EndedBy::Kernel),
+        End::Overdue { started: true } => (Cause::Wall, EndedBy::Worker),
+        End::Cancelled => (Cause::Cancelled, EndedBy::Worker),
+        End::Lost | End::Fault(_) | End::Overdue { started: false } => return Err(session.end),
+    };
+    Ok(unreported(session, context, cause, ended_by))
 }
 
-fn reported(session: &Session, ended: &message::Ended, context: Context) -> RunRecord {
+fn reported((stdout, stderr): (Vec<u8>, Vec<u8>), ended: &message::Ended, context: Context) -> RunRecord {
     let exit = ended.exit.map(|exit| match exit {
         message::Exit::Code(code) => Exit::Code(code),
         message::Exit::Signal(signal) => Exit::Signal(signal),
@@ -67,8 +68,8 @@ fn reported(session: &Session, ended: &message::Ended, context: Context) -> RunR
         message: message(&facts, verdict.status, ended.launch_error.as_ref()),
         exit_code,
         signal,
-        stdout: output(&session.stdout, ended.stdout_bytes_total),
-        stderr: output(&session.stderr, ended.stderr_bytes_total),
+        stdout: output(stdout, ended.stdout_bytes_total),
+        stderr: output(stderr, ended.stderr_bytes_total),
         usage: Some(Usage {
             wall_seconds: seconds(ended.wall_nanoseconds),
             cpu_seconds: seconds(ended.cpu_nanoseconds),
@@ -92,12 +93,15 @@ fn reported(session: &Session, ended: &message::Ended, context: Context) -> RunR
 }
 
 /// A run whose runner was gone or silent at the end. Its counters went with it.
-fn unreported(session: &Session, context: Context, cause: Cause, ended_by: EndedBy) -> RunRecord {
+fn unreported(session: Session, context: Context, cause: Cause, ended_by: EndedBy) -> RunRecord {
     let by_memory = context.container_oom && cause == Cause::Exited;
     let facts = Facts { exit: None, cause, oom_killed: by_memory, report: None, output_expected: None };
     let verdict = judged(context.stage, &facts);
     let wall = session.started_at.map_or(0.0, |started| session.ended_at.duration_since(started).as_secs_f64());
-    let total = |bytes: &[u8]| u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let arrived = |bytes: Vec<u8>| {
+        let total = bytes_total(&bytes);
+        output(bytes, total)
+    };
     RunRecord {
         status: verdict.status,
         limit: verdict.limit,
@@ -105,8 +109,8 @@ fn unreported(session: &Session, context: Context, cause: Cause, ended_by: Ended
         message: Some("the sandbox ended before it could report; the output is what had arrived by then".to_owned()),
         exit_code: None,
         signal: None,
-        stdout: output(&session.stdout, total(&session.stdout)),
-        stderr: output(&session.stderr, total(&session.stderr)),
+        stdout: arrived(session.stdout),
+        stderr: arrived(session.stderr),
         usage: Some(Usage {
             wall_seconds: wall,
             cpu_seconds: 0.0,
@@ -162,9 +166,13 @@ fn message(facts: &Facts, status: Status, launch_error: Option<&message::LaunchE
     Some(format!("exit code 0, but {what}"))
 }
 
-fn output(kept: &[u8], bytes_total: u64) -> Output {
-    let truncated = bytes_total > u64::try_from(kept.len()).unwrap_or(u64::MAX);
-    Output { content: Content::new(kept.to_vec()), bytes_total, truncated }
+fn output(kept: Vec<u8>, total: u64) -> Output {
+    let truncated = total > bytes_total(&kept);
+    Output { content: Content::new(kept), bytes_total: total, truncated }
+}
+
+fn bytes_total(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
 fn seconds(nanoseconds: u64) -> f64 {
@@ -218,8 +226,8 @@ mod tests {
     #[test]
     fn a_wall_limit_of_the_runner_and_one_of_the_worker_differ_in_who_ended_it() {
         let by_runner = ended(message::Cause::Wall, Some(message::Exit::Signal(9)), 0);
-        let runner = record(&session(by_runner), CONTEXT).unwrap();
-        let worker = record(&session(End::Overdue { started: true }), CONTEXT).unwrap();
+        let runner = record(session(by_runner), CONTEXT).unwrap();
+        let worker = record(session(End::Overdue { started: true }), CONTEXT).unwrap();
         for (record, by) in [(&runner, EndedBy::Runner), (&worker, EndedBy::Worker)] {
             assert_eq!((record.status, record.limit), (Status::TimeLimit, Some(LimitHit::Wall)));
             assert_eq!(record.evidence.unwrap().ended_by, by);
@@ -230,29 +238,29 @@ mod tests {
     #[test]
     fn partial_output_is_kept_on_every_ending_and_says_that_it_is_partial() {
         let by_runner = ended(message::Cause::Stdout, Some(message::Exit::Signal(9)), 0);
-        let shown = record(&session(by_runner), CONTEXT).unwrap().stdout;
+        let shown = record(session(by_runner), CONTEXT).unwrap().stdout;
         assert_eq!((shown.content.as_bytes(), shown.bytes_total, shown.truncated), (b"part".as_slice(), 9, true));
-        let lost = record(&session(End::Lost), Context { container_oom: true, ..CONTEXT }).unwrap();
+        let lost = record(session(End::Lost), Context { container_oom: true, ..CONTEXT }).unwrap();
         assert_eq!(lost.stdout.content.as_bytes(), b"part");
     }
 
     #[test]
     fn a_lost_runner_is_memory_limit_only_when_docker_saw_the_oom_kill() {
-        let lost = record(&session(End::Lost), Context { container_oom: true, ..CONTEXT }).unwrap();
+        let lost = record(session(End::Lost), Context { container_oom: true, ..CONTEXT }).unwrap();
         assert_eq!((lost.status, lost.evidence.unwrap().ended_by), (Status::MemoryLimit, EndedBy::Kernel));
-        assert!(record(&session(End::Lost), CONTEXT).is_none());
-        assert!(record(&session(End::Overdue { started: false }), CONTEXT).is_none());
+        assert!(record(session(End::Lost), CONTEXT).is_err());
+        assert!(record(session(End::Overdue { started: false }), CONTEXT).is_err());
     }
 
     #[test]
     fn the_kernel_ended_it_only_when_it_killed_the_main_process() {
         let killed =
-            record(&session(ended(message::Cause::Exited, Some(message::Exit::Signal(9)), 1)), CONTEXT).unwrap();
+            record(session(ended(message::Cause::Exited, Some(message::Exit::Signal(9)), 1)), CONTEXT).unwrap();
         assert_eq!(killed.evidence.unwrap().ended_by, EndedBy::Kernel);
         let survived =
-            record(&session(ended(message::Cause::Exited, Some(message::Exit::Code(0)), 1)), CONTEXT).unwrap();
+            record(session(ended(message::Cause::Exited, Some(message::Exit::Code(0)), 1)), CONTEXT).unwrap();
         assert_eq!((survived.status, survived.evidence.unwrap().ended_by), (Status::Ok, EndedBy::Program));
-        let own = record(&session(ended(message::Cause::Exited, Some(message::Exit::Signal(9)), 0)), CONTEXT).unwrap();
+        let own = record(session(ended(message::Cause::Exited, Some(message::Exit::Signal(9)), 0)), CONTEXT).unwrap();
         assert_eq!((own.status, own.signal), (Status::Signaled, Some(9)));
     }
 }

@@ -14,7 +14,7 @@ use crate::ports::execution::{ExecutionFault, TestReport};
 impl Running<'_> {
     pub(super) async fn judge(
         &mut self,
-        session: &Session,
+        session: Session,
         asked: &Asked<'_>,
         expect: Option<&Expect>,
     ) -> Result<Ran, ExecutionFault> {
@@ -27,8 +27,8 @@ impl Running<'_> {
             // Something of the job may still run: it is gone before anybody is told of a result.
             self.destroy().await?;
         }
-        check_launch(session, self.profile, asked.stage)?;
-        let tests = if asked.stage == Stage::Run { tests(session, self.profile) } else { None };
+        check_launch(&session, self.profile, asked.stage)?;
+        let tests = if asked.stage == Stage::Run { tests(&session, self.profile) } else { None };
         let truncated =
             matches!(&session.end, End::Reported(ended) if ended.stdout_bytes_total > asked.limits.stdout_bytes);
         let context = Context {
@@ -38,7 +38,7 @@ impl Running<'_> {
             container_oom,
             memory_bytes: asked.limits.memory_bytes,
         };
-        let record = judge::record(session, context).ok_or_else(|| fault(session))?;
+        let record = judge::record(session, context).map_err(|end| fault(&end))?;
         Ok(Ran { record, tests })
     }
 
@@ -85,8 +85,8 @@ fn check_launch(session: &Session, profile: &Profile, stage: Stage) -> Result<()
     Err(ExecutionFault::Unrunnable { reason })
 }
 
-fn fault(session: &Session) -> ExecutionFault {
-    match &session.end {
+fn fault(end: &End) -> ExecutionFault {
+    match end {
         End::Fault(fault) if fault.from_job => {
             ExecutionFault::Unrunnable { reason: format!("{}: {}", fault.step, fault.message) }
         }

@@ -246,7 +246,7 @@ impl<'a> Running<'a> {
                 self.exchanged = true;
                 continue;
             }
-            return self.judge(&session, &asked, expect).await;
+            return self.judge(session, &asked, expect).await;
         }
     }
 
