@@ -28,7 +28,7 @@ impl Serialize for Content {
         match std::str::from_utf8(self.as_bytes()) {
             Ok(text) => map.serialize_entry("text", text)?,
             Err(_not_utf8) => {
-                map.serialize_entry("base64", &format_args!("{}", Base64Display::new(self.as_bytes(), &STANDARD)))?
+                map.serialize_entry("base64", &format_args!("{}", Base64Display::new(self.as_bytes(), &STANDARD)))?;
             }
         }
         map.end()
