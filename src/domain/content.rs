@@ -2,15 +2,17 @@
 
 use std::fmt;
 
+use bytes::Bytes;
+
 /// Bytes that are not ours to read: source code, input, output. `Debug` shows their number only, so that they cannot
-/// reach a log by accident.
+/// reach a log by accident. A clone shares them.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Content(Vec<u8>);
+pub struct Content(Bytes);
 
 impl Content {
     /// Takes the bytes as they are.
-    pub const fn new(bytes: Vec<u8>) -> Self {
-        Self(bytes)
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Bytes::from(bytes))
     }
 
     /// The bytes.
@@ -28,15 +30,21 @@ impl Content {
         self.0.is_empty()
     }
 
-    /// Gives the bytes back.
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.0
+    /// The same bytes, shared.
+    pub fn to_bytes(&self) -> Bytes {
+        self.0.clone()
+    }
+
+    /// The first so many bytes, as a copy: one that shared them would keep all of them in memory.
+    #[must_use]
+    pub fn prefix(&self, bytes: usize) -> Self {
+        self.0.get(..bytes).map_or_else(|| self.clone(), |prefix| Self(Bytes::copy_from_slice(prefix)))
     }
 }
 
 impl From<&str> for Content {
     fn from(text: &str) -> Self {
-        Self(text.as_bytes().to_vec())
+        Self(Bytes::copy_from_slice(text.as_bytes()))
     }
 }
 

@@ -26,9 +26,7 @@ impl Output {
     pub fn keep_within(&mut self, budget: usize, used: usize) -> usize {
         let room = budget.saturating_sub(used);
         if self.content.len() > room {
-            let mut bytes = std::mem::take(&mut self.content).into_bytes();
-            bytes.truncate(room);
-            self.content = Content::new(bytes);
+            self.content = self.content.prefix(room);
             self.truncated = true;
         }
         used.saturating_add(self.content.len())

@@ -301,7 +301,7 @@ impl<'a> Running<'a> {
         let plan = Plan {
             start: plan::start(self.job, self.profile, &sandbox.image.env, asked, uid),
             tar: self.files.clone(),
-            stdin: Bytes::copy_from_slice(asked.stdin.as_bytes()),
+            stdin: asked.stdin.to_bytes(),
             passed: crash::passed,
         };
         self.image_digest.clone_from(&sandbox.image.digest);

@@ -7,7 +7,6 @@
 use serde::Serialize;
 
 use super::ResultClaims;
-use crate::domain::content::Content;
 use crate::domain::outcome::{Artifact, ArtifactRefused, Output, RunRecord};
 
 /// The `reason` of an artifact that was left out because the result would have been too large.
@@ -120,7 +119,7 @@ fn cut_output(output: &mut Output, cap: usize) {
     let bytes = output.content.as_bytes();
     // Text stays text: half a character at the end would turn all of it into base64.
     let at = std::str::from_utf8(bytes).map_or(cap, |text| char_boundary(text, cap));
-    output.content = Content::new(bytes.get(..at).unwrap_or_default().to_vec());
+    output.content = output.content.prefix(at);
     output.truncated = true;
 }
 
