@@ -89,11 +89,7 @@ fn case(number: usize) -> CaseClaims {
 }
 
 fn files(profile: &str, path: &str, text: &str) -> JobDraft {
-    let file = FileClaims {
-        path: path.to_owned(),
-        content: Content::new(text.as_bytes().to_vec()),
-        executable: false,
-        role: Role::default(),
-    };
+    let file =
+        FileClaims { path: path.to_owned(), content: Content::from(text), executable: false, role: Role::default() };
     JobDraft { profile: profile.to_owned(), files: vec![file], ..JobDraft::default() }
 }
